@@ -1,0 +1,141 @@
+package abi
+
+// The messages that cross the boundary. All are JSON objects in UTF-8; fields
+// that are absent have the zero value. Raw fields hold JSON as it stands and
+// are passed through without being decoded.
+
+// Page is the input of every hook: some items of one source.
+type Page struct {
+	// Source is the name of the source, for example "org.osbuild.curl".
+	Source string // "source"
+	// Options are the source's options as the manifest gives them, an object.
+	Options []byte // "options", raw
+	// Config is the plugin's own section of the host's configuration, an object.
+	Config []byte // "config", raw
+	// Items are empty for Setup.
+	Items []Item // "items"
+}
+
+// Item is one item of a page.
+type Item struct {
+	// Key is the item's name in the store, for example "sha256:<64 hex>".
+	Key string // "key"
+	// Desc is the item's description, any JSON value.
+	Desc []byte // "desc", raw
+}
+
+// Output is the output of every hook: what is to change. A hook that has
+// nothing to say writes nothing at all, which means the same as {}.
+type Output struct {
+	Items []Outcome // "items"
+}
+
+// Outcome is what a hook says about one item of its page. Items that it does
+// not name stay as they are. An item must be named at most once.
+type Outcome struct {
+	// Key names the item; it must be one of the page's.
+	Key string // "key"
+	// Desc is the item's new description. Only Prepare may set it.
+	Desc []byte // "desc", raw
+	// Skip is the reason why the item is not to be fetched. Only Filter may
+	// set it.
+	Skip string // "skip"
+	// Error makes this item fail. Any hook but Setup may set it.
+	Error *Error // "error"
+}
+
+// Error is a failure as it crosses the boundary.
+type Error struct {
+	Kind Kind // "kind"
+	// Message says what happened, in one sentence without a full stop.
+	Message string // "message"
+	// Hint says what the user can do about it; it may be empty.
+	Hint string // "hint"
+}
+
+// Error returns the message, and the hint after it.
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.Message
+	}
+	return e.Message + " (" + e.Hint + ")"
+}
+
+// Download asks for an item's bytes to be fetched from one of several URLs.
+type Download struct {
+	// Key is the item to produce; it must be one of the page's.
+	Key string // "key"
+	// URLs are tried in order: http, https or file.
+	URLs []string // "urls"
+	// Headers are sent with the requests, but not to another host that a
+	// redirect leads to.
+	Headers []Header // "headers"
+	// Insecure turns the verification of the server's certificate off.
+	Insecure bool // "insecure"
+	// TLS names certificate files of the host's file system.
+	TLS TLS // "tls"
+	// ProxyEnv names an environment variable that holds the URL of a proxy. It
+	// must be granted. When it is unset, or names none, the usual variables
+	// (https_proxy, no_proxy, ...) decide.
+	ProxyEnv string // "proxy_env"
+}
+
+// Header is one field of a request's header. Either Value or Secret is set.
+type Header struct {
+	Name  string // "name"
+	Value string // "value"
+	// Secret is the name of a secret of the host's configuration. The host
+	// puts Prefix and the secret's value in, for hosts that the secret is bound
+	// to; the guest never sees the value.
+	Secret string // "secret"
+	Prefix string // "prefix"
+}
+
+// TLS names files in PEM format by absolute path. Each may be empty.
+type TLS struct {
+	// CA is trusted in addition to the system's certificate authorities.
+	CA string // "ca"
+	// Cert and Key are the client's certificate and private key.
+	Cert string // "cert"
+	Key  string // "key"
+}
+
+// IsZero reports whether no file is named.
+func (t TLS) IsZero() bool { return t == TLS{} }
+
+// Path is the request of OpRead, OpStat and OpList.
+type Path struct {
+	Path string // "path", absolute
+}
+
+// FileInfo is the result of OpStat. A path that does not exist is no error.
+type FileInfo struct {
+	// Type is "file", "dir", "other", or "none" for a path that does not exist.
+	Type string // "type"
+	// Size is in bytes.
+	Size int64 // "size"
+}
+
+// The values of FileInfo.Type.
+const (
+	TypeFile  = "file"
+	TypeDir   = "dir"
+	TypeOther = "other"
+	TypeNone  = "none"
+)
+
+// Names is the result of OpList, sorted.
+type Names struct {
+	Names []string // "names"
+}
+
+// EnvName is the request of OpEnv.
+type EnvName struct {
+	Name string // "name"
+}
+
+// EnvValue is the result of OpEnv.
+type EnvValue struct {
+	Set   bool   // "set"
+	Value string // "value"
+}
