@@ -1,0 +1,56 @@
+# sourcehost: `make demo` shows it at work, `make test` tests it. Both need Go
+# and make; `make test` also uses real servers and tools where they are
+# installed (see CONTRIBUTING.md), and fails without them when CI is set.
+
+GO       ?= go
+PLUGINS  := curl
+WASMDIR  := internal/builtin/wasm
+WASM     := $(PLUGINS:%=$(WASMDIR)/%.wasm)
+# -s -w drop symbols and debug information, which no plugin needs at run time.
+GOWASM   := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w' -buildmode=c-shared
+FUZZTIME ?= 10s
+
+.PHONY: all build plugins demo test check bench fuzz clean
+
+all: build
+
+build: plugins
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/sourcehost ./cmd/sourcehost
+
+plugins: $(WASM)
+
+# Go's build cache decides what has to be done again, so the rule always runs.
+$(WASMDIR)/%.wasm: FORCE
+	@mkdir -p dist
+	$(GOWASM) -o dist/$*.wasm ./plugins/$*
+	$(GO) run ./internal/cmd/pluginpack dist/$*.wasm plugins/$*/plugin.json $@
+
+.PHONY: FORCE
+FORCE:
+
+demo: build
+	$(GO) run ./internal/demo -bin bin/sourcehost
+
+test: plugins
+	$(GO) test -race ./...
+
+check: plugins
+	@echo "gofmt"; out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "run gofmt on:" $$out; exit 1; }
+	$(GO) vet ./...
+	GOOS=wasip1 GOARCH=wasm $(GO) vet -unsafeptr=false ./sdk/... ./plugins/...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+	@echo "clean tree"; out=$$(git status --porcelain); test -z "$$out" || { echo "the tree is not clean:"; echo "$$out"; exit 1; }
+
+bench: plugins
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Each fuzz target for FUZZTIME, one after the other, as go test wants it.
+fuzz:
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | sed 's/^func //'); do \
+	    echo "$$dir $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$dir || exit 1; done; done
+
+clean:
+	rm -rf bin dist $(WASM)
