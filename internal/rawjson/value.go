@@ -1,7 +1,5 @@
 package rawjson
 
-import "bytes"
-
 // fewKeys is up to how many names of one object are compared one by one before
 // a map is made of them.
 const fewKeys = 16
@@ -162,7 +160,7 @@ type nameSet struct {
 func (s *nameSet) add(r *Reader, key []byte) bool {
 	if s.seen == nil {
 		for _, k := range r.keys[s.base:] {
-			if bytes.Equal(k, key) {
+			if string(k) == string(key) {
 				return false
 			}
 		}
