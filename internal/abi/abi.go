@@ -3,8 +3,8 @@
 // the boundary. Host and SDK are both built from it, and docs/abi.md is its
 // text in prose. No other package spells one of these names.
 //
-// The package imports nothing outside the standard library, and little of
-// that, because it is linked into every Go plugin.
+// The package imports nothing but internal/rawjson and little of the standard
+// library, because it is linked into every Go plugin.
 package abi
 
 // Version is the number of this contract. A plugin states it twice: in its
