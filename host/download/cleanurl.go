@@ -1,0 +1,128 @@
+package download
+
+import (
+	"net/url"
+	"strings"
+)
+
+// hidden stands in a cleaned URL where a value was taken out.
+const hidden = "***"
+
+// CleanURL returns rawURL for logs and errors: without userinfo and fragment,
+// and with the values of query parameters that look like signatures or tokens
+// replaced. It never fails, also on what is no URL.
+func CleanURL(rawURL string) string {
+	s, _, _ := strings.Cut(rawURL, "#")
+	s, query, found := strings.Cut(s, "?")
+	s = withoutUserinfo(s, found, query)
+	if strings.Contains(query, "@") && !strings.Contains(rawURL, "://") {
+		query = hidden // not a URL that can be taken apart: show none of it
+	}
+	if found {
+		s += "?" + cleanQuery(query)
+	}
+	return strings.Map(printable, s)
+}
+
+// withoutUserinfo removes the userinfo from s, a URL up to its query. A
+// password with an unquoted "/" makes the authority end early: then everything
+// up to the last "@" goes.
+func withoutUserinfo(s string, hasQuery bool, query string) string {
+	i := strings.Index(s, "://")
+	if i < 0 {
+		if j := strings.LastIndexByte(s, '@'); j >= 0 && !strings.Contains(s[:j], "/") {
+			return s[j+1:]
+		}
+		return s
+	}
+	i += len("://")
+	authority, _, _ := strings.Cut(s[i:], "/")
+	if j := strings.LastIndexByte(authority, '@'); j >= 0 {
+		return s[:i] + s[i+j+1:]
+	}
+	if plausibleHost(authority) {
+		return s
+	}
+	if j := strings.LastIndexByte(s, '@'); j >= i {
+		return s[:i] + s[j+1:]
+	}
+	if hasQuery && strings.Contains(query, "@") {
+		return s[:i] + hidden
+	}
+	return s
+}
+
+// plausibleHost reports whether authority can be a host with or without a port,
+// rather than the beginning of a userinfo.
+func plausibleHost(authority string) bool {
+	if strings.HasPrefix(authority, "[") {
+		return true
+	}
+	_, port, found := strings.Cut(authority, ":")
+	return !found || strings.Trim(port, "0123456789") == ""
+}
+
+// cleanQuery hides the values of parameters that look secret.
+func cleanQuery(query string) string {
+	parts := strings.Split(query, "&")
+	for i, part := range parts {
+		name, value, found := strings.Cut(part, "=")
+		switch {
+		case !found && opaque(name):
+			parts[i] = hidden
+		case found && (secretName(name) || opaque(value)):
+			parts[i] = name + "=" + hidden
+		}
+	}
+	return strings.Join(parts, "&")
+}
+
+// secretWords are parts of the names of parameters that carry credentials or
+// signatures: those of S3, CloudFront, Google, Azure and Akamai among them.
+var secretWords = []string{
+	"auth", "token", "secret", "sign", "sig", "passw", "pwd", "credential", "apikey",
+	"api_key", "api-key", "access", "jwt", "hdn", "hmac", "policy", "session", "key-pair",
+	"x-amz-", "x-goog-",
+}
+
+func secretName(name string) bool {
+	if plain, err := url.QueryUnescape(name); err == nil {
+		name = plain
+	}
+	name = strings.ToLower(name)
+	if name == "key" || name == "code" || name == "pass" {
+		return true
+	}
+	for _, word := range secretWords {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// opaque reports whether a value is long and has the alphabet of base64,
+// base64url, hexadecimal or of their quoted forms, as signatures do.
+func opaque(value string) bool {
+	if len(value) < 32 {
+		return false
+	}
+	for i := range len(value) {
+		c := value[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case strings.IndexByte("+-_=~%", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// printable keeps a URL on one line of a log.
+func printable(r rune) rune {
+	if r < ' ' || r == 0x7f {
+		return -1
+	}
+	return r
+}
