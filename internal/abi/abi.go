@@ -216,6 +216,15 @@ const (
 	ErrCanceled Kind = "canceled"
 )
 
+// KnownKind returns k, or ErrFailed when this version does not know it.
+func KnownKind(k Kind) Kind {
+	switch k {
+	case ErrInvalid, ErrNotFound, ErrDenied, ErrTLS, ErrTimeout, ErrMismatch, ErrNetwork, ErrDisk, ErrPlugin, ErrCanceled:
+		return k
+	}
+	return ErrFailed
+}
+
 // The default limits. Each can be set in the host's configuration.
 const (
 	// DefaultPageItems is how many items a hook gets at once, at most.
