@@ -1,0 +1,206 @@
+package plugin
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/sourcehost/sourcehost/internal/abi"
+)
+
+const (
+	// MaxInstances is the largest value of Manifest.MaxInstances.
+	MaxInstances = 64
+	// maxName is the longest name, in bytes.
+	maxName = 128
+)
+
+// capabilityChecks says for each capability how its values are checked; nil
+// means that it takes none.
+func capabilityChecks() map[string]func(string) string {
+	return map[string]func(string) string{
+		CapDownload: checkURLPrefix,
+		CapRead:     checkPath,
+		CapStat:     checkPath,
+		CapTLS:      checkPath,
+		CapEnv:      checkEnvName,
+		CapSecrets:  checkName,
+		CapClock:    nil,
+		CapRandom:   nil,
+	}
+}
+
+// check reports what is wrong or missing in a manifest whose fields have the
+// right types.
+func (p *problems) check(m *Manifest) {
+	if m.ABI != abi.Version {
+		p.add("abi", "expected %d, found %d: the plugin was built for another version of sourcehost", abi.Version, m.ABI)
+	}
+	p.checkName("name", m.Name)
+	if m.Version == "" || len(m.Version) > maxName || !printable(m.Version) {
+		p.add("version", "expected 1 to %d printable characters, found %q", maxName, shorten(m.Version))
+	}
+	if strings.ContainsAny(m.Summary, "\r\n") {
+		p.add("summary", "expected one line, found several")
+	}
+	for _, s := range m.Sources {
+		p.checkName("sources", s)
+	}
+	for _, s := range m.ItemsAlias {
+		p.checkName("items_alias", s)
+	}
+	if len(m.Sources) > 0 && m.Schema == nil {
+		p.add("schema", "expected a JSON Schema because sources are named, found none")
+	}
+	if m.MaxInstances < 0 || m.MaxInstances > MaxInstances {
+		p.add("max_instances", "expected 0 to %d, found %d", MaxInstances, m.MaxInstances)
+	}
+	p.checkUnique(m)
+	p.checkHooks(m)
+	p.checkCapabilities(m.Capabilities)
+}
+
+func (p *problems) checkUnique(m *Manifest) {
+	if v, twice := duplicate(m.Sources); twice {
+		p.add("sources", "expected each name once, found %q twice", shorten(v))
+	}
+	if v, twice := duplicate(m.ItemsAlias); twice {
+		p.add("items_alias", "expected each name once, found %q twice", shorten(v))
+	}
+	if v, twice := duplicate(m.Hooks); twice {
+		p.add("hooks", "expected each hook once, found %q twice", shorten(string(v)))
+	}
+}
+
+func (p *problems) checkHooks(m *Manifest) {
+	for _, h := range m.Hooks {
+		if !slices.Contains(abi.Hooks, h) {
+			p.add("hooks", "expected some of %q, found %q", abi.Hooks, shorten(string(h)))
+		}
+	}
+	kinds := []string{ProducesFile, ProducesImage, ProducesCommit, ProducesNone}
+	if !m.Has(abi.FetchOne) {
+		if m.Produces != "" {
+			p.add("produces", "expected nothing without the hook %s, found %q", abi.FetchOne, shorten(m.Produces))
+		}
+		if m.ContentType != "" {
+			p.add("content_type", "expected nothing without the hook %s, found %q", abi.FetchOne, shorten(m.ContentType))
+		}
+		return
+	}
+	if !slices.Contains(kinds, m.Produces) {
+		p.add("produces", "expected one of %q because of the hook %s, found %q", kinds, abi.FetchOne, shorten(m.Produces))
+	}
+	switch {
+	case m.Produces == ProducesNone && m.ContentType != "":
+		p.add("content_type", "expected nothing because nothing is produced, found %q", shorten(m.ContentType))
+	case m.Produces != ProducesNone:
+		p.checkName("content_type", m.ContentType)
+	}
+}
+
+func (p *problems) checkCapabilities(list []Capability) {
+	checks := capabilityChecks()
+	for i, c := range list {
+		where := fmt.Sprintf("capabilities[%d]", i)
+		check, known := checks[c.Name]
+		switch {
+		case !known:
+			var all []string
+			for name := range checks {
+				all = append(all, name)
+			}
+			slices.Sort(all)
+			p.add(where+".name", "expected one of %q, found %q", all, shorten(c.Name))
+		case check == nil && len(c.Values) > 0:
+			p.add(where+".values", "expected none for %s, found %d", c.Name, len(c.Values))
+		case check != nil && len(c.Values) == 0:
+			p.add(where+".values", "expected at least one for %s, found none", c.Name)
+		case check != nil:
+			for _, v := range c.Values {
+				if want := check(v); want != "" {
+					p.add(where+".values", "expected %s, found %q", want, shorten(v))
+				}
+			}
+		}
+		if strings.TrimSpace(c.Reason) == "" {
+			p.add(where+".reason", "expected a sentence for the operator, found none")
+		}
+	}
+}
+
+func (p *problems) checkName(field, value string) {
+	if want := checkName(value); want != "" {
+		p.add(field, "expected %s, found %q", want, shorten(value))
+	}
+}
+
+// checkName returns what a name should be, or nothing when it is that. Names
+// become parts of paths and messages, which is why they are so plain.
+func checkName(s string) string {
+	const want = "a name of letters, digits, dots, underscores and hyphens that starts with a letter or digit"
+	if s == "" || len(s) > maxName {
+		return want
+	}
+	for i, r := range []byte(s) {
+		alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		if !alnum && (i == 0 || !strings.ContainsRune("._-", rune(r))) {
+			return want
+		}
+	}
+	return ""
+}
+
+func checkURLPrefix(s string) string {
+	if s == "*" {
+		return ""
+	}
+	const want = `"*", or a URL prefix such as "https://example.org/" or "file:///srv/"`
+	u, err := url.Parse(s)
+	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.HasPrefix(u.Path, "/") {
+		return want
+	}
+	switch u.Scheme {
+	case "http", "https":
+		if u.Host != "" {
+			return ""
+		}
+	case "file":
+		if u.Host == "" {
+			return ""
+		}
+	}
+	return want
+}
+
+func checkPath(s string) string {
+	if !strings.HasPrefix(s, "/") || strings.ContainsRune(s, 0) || path.Clean(s) != strings.TrimSuffix(s, "/") && s != "/" {
+		return `an absolute path without "." and ".." parts, with a trailing slash for what is beneath`
+	}
+	return ""
+}
+
+func checkEnvName(s string) string {
+	const want = "the name of an environment variable"
+	if s == "" || len(s) > maxName {
+		return want
+	}
+	for i, r := range []byte(s) {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_'
+		if !letter && (i == 0 || r < '0' || r > '9') {
+			return want
+		}
+	}
+	return ""
+}
+
+func printable(s string) bool {
+	for _, r := range s {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return false
+		}
+	}
+	return true
+}
