@@ -1,0 +1,174 @@
+// Package config reads sourcehost's configuration file: TOML, strict, with
+// every mistake reported at once, each with its line. Everything works without
+// a file: the zero File is the default configuration.
+package config
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// File is a configuration file. Zero values mean the defaults, which belong to
+// the packages that use them.
+type File struct {
+	// Path is where the file was read from; empty for the default
+	// configuration. Relative paths of plugins, secrets, the cache folder and
+	// the root have been resolved against its folder.
+	Path string
+	// Workers ("workers") is how many items are fetched at once, at least 1.
+	// Zero means the host's default.
+	Workers int
+	// CacheDir ("cache_dir") is the folder for compiled plugins. Empty means the
+	// user's cache folder.
+	CacheDir string
+	// Root ("root") is the folder beneath which plugins' file paths are looked
+	// up. Empty means "/".
+	Root string
+	// Download ("[download]") tunes the download engine.
+	Download Download
+	// Limits ("[limits]") bound what plugins may use.
+	Limits Limits
+	// Source ("[source.NAME]") is what is set for one source.
+	Source map[string]Source
+	// Plugin ("[plugin.NAME]") are plugins beside the built-in ones.
+	Plugin map[string]Plugin
+	// Secret ("[secret.NAME]") are values that plugins can refer to by name.
+	Secret map[string]Secret
+}
+
+// Download is the table [download].
+type Download struct {
+	// UserAgent ("user_agent") is sent to servers. Empty means one that names
+	// sourcehost and osbuild.
+	UserAgent string
+	// MaxAttempts ("max_attempts") is how often an item is tried, at least 1.
+	// Zero means the engine's default.
+	MaxAttempts int
+	// ConnectTimeout ("connect_timeout", for example "30s") is how long making a
+	// connection may take. Zero means the engine's default.
+	ConnectTimeout time.Duration
+	// StallTimeout ("stall_timeout") is how long a transfer may stay below
+	// StallBytesPerSecond before it is given up. Zero means the engine's default.
+	StallTimeout time.Duration
+	// StallBytesPerSecond ("stall_bytes_per_second", a size) is the rate below
+	// which a transfer counts as stalled. Zero means the engine's default.
+	StallBytesPerSecond int64
+	// PerHost ("per_host") is how many connections to one host are open at once,
+	// at least 1. Zero means the engine's default.
+	PerHost int
+	// MaxRedirects ("max_redirects") is how many redirects a request may follow,
+	// at least 1. Zero means the engine's default.
+	MaxRedirects int
+	// AllowDowngrade ("allow_downgrade") lets redirects lead from https to http.
+	AllowDowngrade bool
+	// BackoffBase ("backoff_base") is the pause before the first retry, doubled
+	// for each further one. Zero means the engine's default.
+	BackoffBase time.Duration
+	// BackoffMax ("backoff_max") is the longest pause. Zero means the engine's
+	// default.
+	BackoffMax time.Duration
+}
+
+// Limits is the table [limits]. The zero value of each means the default that
+// docs/abi.md states.
+type Limits struct {
+	// PageItems ("page_items") is how many items a hook gets at once, at most.
+	PageItems int
+	// HookTimeout ("hook_timeout", for example "60s") is how long one call of a
+	// hook may take.
+	HookTimeout time.Duration
+	// MemoryBytes ("memory", for example "256MiB") is the largest linear memory
+	// of an instance.
+	MemoryBytes int64
+	// OutputBytes ("output", a size) is the largest output of one call.
+	OutputBytes int64
+	// ResultBytes ("result", a size) is the largest result of one operation.
+	ResultBytes int64
+	// RequestBytes ("request", a size) is the largest request of one operation.
+	RequestBytes int64
+	// LogLines ("log_lines") is how many lines one call may log.
+	LogLines int
+	// LogLineBytes ("log_line", a size) is where a log line is cut.
+	LogLineBytes int64
+	// Calls ("calls") is how many operations one call may ask for.
+	Calls int
+	// ModuleBytes ("module", a size) is the largest plugin file.
+	ModuleBytes int64
+	// TableEntries ("table_entries") is the largest table of a plugin.
+	TableEntries int
+}
+
+// Source is a table [source.NAME].
+type Source struct {
+	// Prepare ("prepare") names the plugins whose prepare hook runs before the
+	// source's own, in this order. Each is a built-in plugin or has a table
+	// [plugin.NAME].
+	Prepare []string
+	// Plugin ("plugin") names the plugin that serves this source in place of the
+	// built-in one. Empty means the plugin whose manifest names the source.
+	Plugin string
+}
+
+// Plugin is a table [plugin.NAME].
+type Plugin struct {
+	// Path ("path", required) is the .wasm file.
+	Path string
+	// SHA256 ("sha256") is the digest that the file must have, 64 hexadecimal
+	// digits, in lower case after reading. Empty means that any file is taken.
+	SHA256 string
+	// Grant ("[plugin.NAME.grant]") is what the plugin is allowed.
+	Grant Grant
+	// Config ("[plugin.NAME.config]") is handed to the plugin. It holds nothing
+	// but what JSON knows: strings, int64, float64, bool, []any, map[string]any;
+	// dates have become strings (RFC 3339). Nil when there is no such table.
+	Config map[string]any
+}
+
+// ConfigJSON returns Config as a JSON object with sorted keys, the same bytes
+// for the same configuration, or nil when there is none.
+func (p Plugin) ConfigJSON() (json.RawMessage, error) {
+	if p.Config == nil {
+		return nil, nil
+	}
+	return json.Marshal(p.Config)
+}
+
+// Grant is a table [plugin.NAME.grant]: what the operator allows a plugin. It
+// gets what it requests and is granted here, never more.
+type Grant struct {
+	// Download ("download") are URL prefixes that items may be downloaded from;
+	// "*" means any.
+	Download []string
+	// HTTP ("http") are URL prefixes that the plugin itself may send requests to.
+	HTTP []string
+	// Read ("read") are absolute paths of files that it may read; one that ends
+	// in "/" stands for everything beneath it.
+	Read []string
+	// Stat ("stat") are paths, in the same form, that it may look for and list.
+	Stat []string
+	// TLS ("tls") are paths, in the same form, of certificates and keys that it
+	// may refer to without reading them.
+	TLS []string
+	// Env ("env") are names of environment variables that it may read.
+	Env []string
+	// Secrets ("secrets") are names of secrets that it may refer to. Each has a
+	// table [secret.NAME].
+	Secrets []string
+	// Exec ("exec") are programs that it may run.
+	Exec []string
+	// Clock ("clock") gives it the real time instead of a fixed one.
+	Clock bool
+	// Random ("random") gives it real random numbers instead of fixed ones.
+	Random bool
+}
+
+// Secret is a table [secret.NAME]. Exactly one of File and Env is set.
+type Secret struct {
+	// File ("file") holds the value.
+	File string
+	// Env ("env") is the name of an environment variable that holds the value.
+	Env string
+	// Hosts ("hosts", required) are the servers that the value may be sent to:
+	// "host", "host:port", "*.suffix" or an IP address.
+	Hosts []string
+}

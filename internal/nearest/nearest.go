@@ -1,0 +1,60 @@
+// Package nearest finds the name that somebody probably meant.
+package nearest
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// maxLen is the length in characters from which on a name is not looked at:
+// comparing costs the product of both lengths, and nobody mistypes a name that
+// long.
+const maxLen = 64
+
+// Name returns the known name that name is most likely a misspelling of, or ""
+// when none is near: at most a third of its characters may have to be changed,
+// inserted, removed or swapped with a neighbour. Case does not count. Of two
+// names that are equally near the earlier one wins.
+func Name(name string, known []string) string {
+	n := utf8.RuneCountInString(name)
+	if n == 0 || n > maxLen {
+		return ""
+	}
+	best, limit := "", max(1, n/3)+1
+	for _, k := range known {
+		if d := distance(strings.ToLower(name), strings.ToLower(k)); d < limit && k != name {
+			best, limit = k, d
+		}
+	}
+	return best
+}
+
+// distance is the optimal string alignment distance: Levenshtein's, with a swap
+// of neighbours counted as one step.
+func distance(a, b string) int {
+	s, t := []rune(a), []rune(b)
+	if len(s) > maxLen || len(t) > maxLen {
+		return maxLen
+	}
+	var before []int
+	last := make([]int, len(t)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range s {
+		row := make([]int, len(t)+1)
+		row[0] = i + 1
+		for j := range t {
+			cost := 1
+			if s[i] == t[j] {
+				cost = 0
+			}
+			row[j+1] = min(last[j+1]+1, row[j]+1, last[j]+cost)
+			if i > 0 && j > 0 && s[i] == t[j-1] && s[i-1] == t[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(t)]
+}
