@@ -155,7 +155,7 @@ func (e *Error) read(r *rawjson.Reader) error {
 		switch string(key) {
 		case "kind":
 			s, err := r.String()
-			e.Kind = known(Kind(s))
+			e.Kind = KnownKind(Kind(s))
 			return err
 		case "message":
 			return readText(r, &e.Message)
@@ -164,14 +164,4 @@ func (e *Error) read(r *rawjson.Reader) error {
 		}
 		return r.Skip()
 	})
-}
-
-// known returns the kind, or ErrFailed for one that is not of this version.
-func known(k Kind) Kind {
-	switch k {
-	case ErrInvalid, ErrNotFound, ErrDenied, ErrTLS, ErrTimeout, ErrMismatch,
-		ErrNetwork, ErrDisk, ErrPlugin, ErrCanceled:
-		return k
-	}
-	return ErrFailed
 }
