@@ -1,57 +1,163 @@
 package store
 
-import "context"
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+)
+
+// stagingName is the folder beneath a content type in which entries are made. It
+// is hidden because osbuild takes every other name there for an entry.
+const stagingName = ".sourcehost"
 
 // Store is an open store. Its methods may be called from many goroutines.
-type Store struct{}
+type Store struct {
+	root      *folder
+	disk      disk
+	committer *committer
+	buffers   sync.Pool // of *[bufferSize]byte
 
-// Open opens the store whose content types are folders of dir.
-func Open(dir string) (*Store, error) { return nil, nil }
+	mu     sync.Mutex
+	files  map[string]*Files
+	users  int // open stages and running calls: the folders stay open for them
+	closed bool
+}
 
-// Files returns the entries of one content type.
-func (s *Store) Files(contentType string) (*Files, error) { return nil, nil }
+// Open opens the store whose content types are folders of dir, for osbuild
+// <osbuild store>/sources. It is made, mode 0755, when it is missing. Errors are
+// of type *DiskError.
+func Open(dir string) (*Store, error) { return open(dir, kernel{}) }
 
-// Close ends the use of the store.
-func (s *Store) Close() error { return nil }
+func open(dir string, d disk) (*Store, error) {
+	if dir == "" {
+		return nil, errors.New("the store's folder has an empty name")
+	}
+	root, err := makePath(filepath.Clean(dir), d.syncDir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{root: root, disk: d, files: make(map[string]*Files)}
+	s.committer = newCommitter(d)
+	s.buffers.New = func() any { return new([bufferSize]byte) }
+	return s, nil
+}
 
-// Files are the entries of one content type.
-type Files struct{}
+// Close waits for commits that were started, then ends the use of the store.
+// Stages that are still open stay usable until they are closed. Closing a closed
+// store does nothing.
+func (s *Store) Close() error {
+	s.committer.wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.closeUnused()
+}
 
-// Present tells which keys have an entry.
-func (f *Files) Present(keys []Key) ([]bool, error) { return nil, nil }
+// enter keeps the folders open until leave is called. Without it a descriptor
+// could be closed, and its number reused for another folder, in the midst of a call.
+func (s *Store) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return fmt.Errorf("store %s: %w", s.root.path, ErrClosed)
+	}
+	s.users++
+	return nil
+}
 
-// Stage starts a new entry.
-func (f *Files) Stage(ctx context.Context, key Key) (*Stage, error) { return nil, nil }
+func (s *Store) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users--
+	_ = s.closeUnused() // nothing was written through a folder's descriptor
+}
 
-// Clean removes what dead runs have left.
-func (f *Files) Clean(ctx context.Context) error { return nil }
+// closeUnused closes the folders of a closed store that nobody uses any more.
+func (s *Store) closeUnused() error {
+	if !s.closed || s.users > 0 {
+		return nil
+	}
+	err := s.root.close()
+	for _, f := range s.files {
+		err = errors.Join(err, f.closeFolders())
+	}
+	return err
+}
 
-// Verify reads an entry and compares it with its key.
-func (f *Files) Verify(ctx context.Context, key Key) error { return nil }
+// Files are the entries of one content type. Its methods may be called from many
+// goroutines.
+type Files struct {
+	store   *Store
+	content *folder
+	whole   bool // one syncfs may stand for many syncs
 
-// Remove removes a corrupt entry.
-func (f *Files) Remove(key Key) error { return nil }
+	mu      sync.Mutex
+	staging *folder // nil until something is staged: a full store may be read-only
+}
 
-// Stage is an entry in the making.
-type Stage struct{}
+// Files returns the entries of one content type, for example org.osbuild.files.
+// Its folder is made, mode 0755, when it is missing. The type must be a plain name
+// of ASCII letters, digits, '.', '_' and '-' that starts with a letter or digit.
+func (s *Store) Files(contentType string) (*Files, error) {
+	if err := checkContentType(contentType); err != nil {
+		return nil, err
+	}
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.files[contentType]; f != nil {
+		return f, nil
+	}
+	content, err := s.root.makeSub(contentType, s.disk.syncDir)
+	if err != nil {
+		return nil, err
+	}
+	f := &Files{store: s, content: content, whole: wholeSync(content.fd)}
+	s.files[contentType] = f
+	return f, nil
+}
 
-// Offset returns how many bytes the stage has.
-func (s *Stage) Offset() int64 { return 0 }
+// maxContentType is NAME_MAX of the usual file systems.
+const maxContentType = 255
 
-// Validator returns what Reset was given for those bytes.
-func (s *Stage) Validator() string { return "" }
+func checkContentType(name string) error {
+	ok := name != "" && len(name) <= maxContentType
+	for i := 0; ok && i < len(name); i++ {
+		c := name[i]
+		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		ok = alnum || i > 0 && (c == '.' || c == '_' || c == '-')
+	}
+	if !ok {
+		return fmt.Errorf("content type %s is refused: it must be ASCII letters, digits, '.', '_' and '-', and start with a letter or digit", quote(name))
+	}
+	return nil
+}
 
-// Reset starts a new body.
-func (s *Stage) Reset(size int64, validator string) error { return nil }
+// stagingFolder opens the staging folder and makes it when it is missing.
+func (f *Files) stagingFolder() (*folder, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.staging == nil {
+		staging, err := f.content.makeSub(stagingName, f.store.disk.syncDir)
+		if err != nil {
+			return nil, err
+		}
+		f.staging = staging
+	}
+	return f.staging, nil
+}
 
-// Write appends to the body.
-func (s *Stage) Write(p []byte) (int, error) { return 0, nil }
-
-// Verify compares the body with the key.
-func (s *Stage) Verify() error { return nil }
-
-// Commit makes the body an entry.
-func (s *Stage) Commit(ctx context.Context) error { return nil }
-
-// Close gives the stage up.
-func (s *Stage) Close() error { return nil }
+func (f *Files) closeFolders() error {
+	err := f.content.close()
+	if f.staging != nil {
+		err = errors.Join(err, f.staging.close())
+	}
+	return err
+}

@@ -1,0 +1,170 @@
+package store
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// wholeFrom is from how many files on one sync of the file system is used in
+	// place of one for each file.
+	wholeFrom = 8
+	// syncers is how many files are synced at once otherwise: journals combine
+	// the commits of concurrent syncs.
+	syncers = 8
+)
+
+// entry is what the committer knows about something that is staged: a name in the
+// staging folder that becomes a name in the content folder once all that fd stands
+// for is on the disk.
+type entry struct {
+	files   *Files
+	staging *folder
+	fd      int
+	staged  string
+	final   string
+	err     error
+	finish  func(err error) // told the outcome: nil, ErrExists or what failed
+}
+
+// committer syncs and names staged entries. Those that arrive while a sync is
+// running wait and share the next one. Its goroutine exists only while there is work.
+type committer struct {
+	disk disk
+
+	mu      sync.Mutex
+	idle    sync.Cond // signalled when running becomes false
+	queue   []*entry
+	running bool
+}
+
+func newCommitter(d disk) *committer {
+	c := &committer{disk: d}
+	c.idle.L = &c.mu
+	return c
+}
+
+// add hands an entry over. The committer calls its finish exactly once.
+func (c *committer) add(e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = append(c.queue, e)
+	if !c.running {
+		c.running = true
+		go c.run()
+	}
+}
+
+// wait returns when nothing is queued and nothing runs.
+func (c *committer) wait() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.running {
+		c.idle.Wait()
+	}
+}
+
+func (c *committer) run() {
+	for {
+		c.mu.Lock()
+		batch := c.queue
+		c.queue = nil
+		if len(batch) == 0 {
+			c.running = false
+			c.idle.Broadcast()
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+		for _, group := range byFolder(batch) {
+			c.commit(group)
+		}
+	}
+}
+
+// byFolder splits a batch into entries of the same content type, since content
+// types may be on different file systems.
+func byFolder(batch []*entry) map[*Files][]*entry {
+	groups := make(map[*Files][]*entry, 1)
+	for _, e := range batch {
+		groups[e.files] = append(groups[e.files], e)
+	}
+	return groups
+}
+
+// commit puts the entries' content on the disk, then gives them their names, then
+// puts the names on the disk, and only then tells of success.
+func (c *committer) commit(group []*entry) {
+	files := group[0].files
+	c.syncContent(files, group)
+	named := 0
+	for _, e := range group {
+		if e.err == nil {
+			e.err = c.name(e)
+		}
+		if e.err == nil {
+			named++
+		}
+	}
+	if named > 0 {
+		if err := c.disk.syncDir(files.content.fd); err != nil {
+			failNamed(group, files.content.fail("sync folder", "", err))
+		}
+	}
+	for _, e := range group {
+		e.finish(e.err)
+	}
+}
+
+// name gives an entry its name; ErrExists when the name is taken.
+func (c *committer) name(e *entry) error {
+	err := c.disk.rename(e.staging, e.staged, e.files.content, e.final)
+	switch err {
+	case nil:
+		return nil
+	case unix.EEXIST:
+		return ErrExists
+	}
+	return e.files.content.fail("name", e.final, err)
+}
+
+func failNamed(group []*entry, err error) {
+	for _, e := range group {
+		if e.err == nil {
+			e.err = err
+		}
+	}
+}
+
+// syncContent puts content on the disk and sets the error of each entry for which
+// that failed.
+func (c *committer) syncContent(files *Files, group []*entry) {
+	if len(group) >= wholeFrom && files.whole && c.disk.syncFS(files.content.fd) == nil {
+		for _, e := range group {
+			e.err = e.syncError(c.disk.checkFile(e.fd))
+		}
+		return
+	}
+	// Also after a failed sync of the whole file system: the fault may be in
+	// somebody else's file.
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(syncers, len(group)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(group)); i = next.Add(1) - 1 {
+				e := group[i]
+				e.err = e.syncError(c.disk.syncFile(e.fd))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (e *entry) syncError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return e.staging.fail("sync", e.staged, err)
+}
