@@ -1,0 +1,96 @@
+package sdk
+
+import "github.com/sourcehost/sourcehost/internal/abi"
+
+// Host is what a plugin can ask for: the imports of the wasm build, or a fake
+// in tests (package sdktest). Plugins use Context, not this.
+type Host interface {
+	// Call performs an operation of the contract. The result is valid until the
+	// next call.
+	Call(op string, req []byte) (abi.Status, []byte)
+	// Log writes one line.
+	Log(level Level, line string)
+}
+
+// Context is what a hook knows beside its item, and what it can ask of the
+// host. Each request needs a capability that the plugin manifest requests; one
+// that the operator has not granted is an error of the kind ErrDenied. A
+// Context is valid during the call of the hook.
+type Context struct {
+	// Source is the name of the source, for example "org.osbuild.curl".
+	Source string
+	// Options are the source's options as the manifest gives them.
+	Options Value
+	// Config is the plugin's section of the host's configuration.
+	Config Value
+
+	host Host
+	req  []byte
+}
+
+// call performs an operation on something named what, for errors.
+func (c *Context) call(op, what string) ([]byte, error) {
+	status, result := c.host.Call(op, c.req)
+	if status != abi.OK {
+		return nil, statusError(op, what, status, result)
+	}
+	return result, nil
+}
+
+// Read returns the content of a file of the host, which may be small only: 16
+// MiB unless the operator says otherwise.
+func (c *Context) Read(path string) ([]byte, error) {
+	c.req = (&abi.Path{Path: path}).Append(c.req[:0])
+	result, err := c.call(abi.OpRead, path)
+	if err != nil {
+		return nil, err
+	}
+	return append(make([]byte, 0, len(result)), result...), nil
+}
+
+// Stat says what is at an absolute path. One where there is nothing has
+// TypeNone, and is no error.
+func (c *Context) Stat(path string) (FileInfo, error) {
+	c.req = (&abi.Path{Path: path}).Append(c.req[:0])
+	result, err := c.call(abi.OpStat, path)
+	if err != nil {
+		return FileInfo{}, err
+	}
+	return abi.DecodeFileInfo(result)
+}
+
+// List returns the names in a folder, sorted.
+func (c *Context) List(path string) ([]string, error) {
+	c.req = (&abi.Path{Path: path}).Append(c.req[:0])
+	result, err := c.call(abi.OpList, path)
+	if err != nil {
+		return nil, err
+	}
+	names, err := abi.DecodeNames(result)
+	return names.Names, err
+}
+
+// Env returns the value of an environment variable of the host, and whether it
+// is set.
+func (c *Context) Env(name string) (value string, set bool, err error) {
+	c.req = (&abi.EnvName{Name: name}).Append(c.req[:0])
+	result, err := c.call(abi.OpEnv, name)
+	if err != nil {
+		return "", false, err
+	}
+	v, err := abi.DecodeEnvValue(result)
+	return v.Value, v.Set, err
+}
+
+// Download hands an item over to be downloaded; only FetchOne may call it, once
+// for each item. The host downloads after the hook has returned, verifies what
+// arrives against the key and retries where that can help, so nil means only
+// that the request was accepted.
+func (c *Context) Download(d *Download) error {
+	c.req = d.Append(c.req[:0])
+	_, err := c.call(abi.OpDownload, d.Key)
+	return err
+}
+
+// Log writes a line to the host's log.
+func (c *Context) Log(level Level, line string) { c.host.Log(level, line) }
