@@ -1,0 +1,158 @@
+// Package sourcehost holds no code. Its test keeps the packages apart.
+package sourcehost
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sourcehost/sourcehost/"
+
+// rule restricts what some packages may import, directly.
+type rule struct {
+	// packages are paths in the module; "x/..." covers what is beneath x too.
+	packages []string
+	// only lists all imports allowed from this module; nil means any.
+	only []string
+	// never lists imports that are refused, from anywhere, in the same form.
+	never []string
+	// standard allows the standard library and this module, nothing else.
+	standard bool
+	reason   string
+}
+
+var rules = []rule{
+	{
+		packages: []string{"internal/rawjson"}, only: []string{}, standard: true,
+		never:  []string{"fmt", "reflect", "encoding/json", "regexp"},
+		reason: "it is linked into every Go plugin, whose size and start depend on it",
+	},
+	{
+		packages: []string{"internal/abi"}, only: []string{"internal/rawjson"}, standard: true,
+		never:  []string{"fmt", "reflect", "encoding/json", "regexp"},
+		reason: "the contract is the root of everything and is linked into every Go plugin",
+	},
+	{
+		packages: []string{"internal/plugin"}, only: []string{"internal/abi", "internal/rawjson"}, standard: true,
+		reason: "a plugin's manifest is read without a runtime, also by tools",
+	},
+	{
+		packages: []string{"sdk/..."}, only: []string{"internal/abi", "internal/rawjson", "sdk/..."}, standard: true,
+		reason: "an author's plugin depends on the contract and on nothing else",
+	},
+	{
+		packages: []string{"plugins/..."}, only: []string{"sdk/..."}, standard: true,
+		reason: "a built-in plugin can do what any plugin can, and is an example for authors",
+	},
+	{
+		packages: []string{"host/download", "host/container", "host/command", "host/secret", "host/store"},
+		only:     []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
+		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
+	},
+	{
+		packages: []string{"host/manifest"},
+		only:     []string{"internal/rawjson"}, never: []string{"github.com/tetratelabs/wazero/..."},
+		reason: "reading a manifest needs no plugin: the schema is handed in",
+	},
+	{
+		packages: []string{"host/config"},
+		only:     []string{"host/secret"}, never: []string{"github.com/tetratelabs/wazero/..."},
+		reason: "the configuration file is data; the command wires it into the host",
+	},
+	{
+		packages: []string{"host/guest"}, only: []string{"internal/abi", "internal/rawjson", "internal/plugin"},
+		reason: "the runtime knows the contract, not what the host does with it",
+	},
+	{
+		packages: []string{"host", "cmd/...", "internal/demo", "internal/builtin", "host/osbuild", "host/hosttest"},
+		never:    []string{"github.com/tetratelabs/wazero/..."},
+		reason:   "only host/guest knows the WebAssembly runtime, so that it can be replaced",
+	},
+	{
+		packages: []string{"host"}, never: []string{module + "host/osbuild", module + "cmd/...", module + "internal/builtin"},
+		reason: "osbuild's protocol and the command line are users of the host, not parts of it",
+	},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+// TestImports enforces the direction of imports that docs/architecture.md draws.
+func TestImports(t *testing.T) {
+	packages := list(t, "linux", "amd64")
+	for _, p := range list(t, "wasip1", "wasm") { // files that only plugins have
+		if strings.HasPrefix(p.ImportPath, module+"sdk") || strings.HasPrefix(p.ImportPath, module+"plugins/") {
+			packages = append(packages, p)
+		}
+	}
+	for _, r := range rules {
+		used := false
+		for _, p := range packages {
+			path := strings.TrimPrefix(p.ImportPath, module)
+			if !matches(r.packages, path) {
+				continue
+			}
+			used = true
+			for _, imp := range p.Imports {
+				if why := r.refuses(imp); why != "" {
+					t.Errorf("%s imports %s: %s; %s", path, imp, why, r.reason)
+				}
+			}
+		}
+		if !used && !strings.HasSuffix(r.packages[0], "/...") {
+			t.Errorf("no package matches the rule for %v: adapt it", r.packages)
+		}
+	}
+}
+
+// refuses says why the rule forbids an import, or nothing.
+func (r rule) refuses(imp string) string {
+	own, inModule := strings.CutPrefix(imp, module)
+	switch {
+	case matches(r.never, imp):
+		return "that is forbidden there"
+	case inModule && r.only != nil && !matches(r.only, own):
+		return "of this module it may import only " + strings.Join(r.only, ", ")
+	case !inModule && r.standard && strings.Contains(strings.Split(imp, "/")[0], "."):
+		return "it may import only the standard library"
+	}
+	return ""
+}
+
+func matches(patterns []string, path string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		if dir, ok := strings.CutSuffix(p, "/..."); ok {
+			return path == dir || strings.HasPrefix(path, dir+"/")
+		}
+		return p == path
+	})
+}
+
+// list returns the packages of the module with their imports, those of tests
+// left out: a test may use whatever it needs.
+func list(t *testing.T, goos, goarch string) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports", "./...")
+	cmd.Env = append(cmd.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}

@@ -1,0 +1,120 @@
+package host_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/manifest"
+	"github.com/sourcehost/sourcehost/host/secret"
+	"github.com/sourcehost/sourcehost/internal/plugin"
+)
+
+func secretSpecs(name, env, boundTo string) []secret.Spec {
+	return []secret.Spec{{Name: name, Env: env, Hosts: []string{boundTo}}}
+}
+
+func TestCheckReportsEverything(t *testing.T) {
+	m := source()
+	m.Schema = json.RawMessage(`{"properties":{"items":{"type":"object","additionalProperties":{"type":"string"}}},"required":["items"]}`)
+	h := newHost(t, nil, scripted(t, m, "{}"))
+	text := `{"version":"2","sources":{
+		"org.example.test":{"items":{"` + keyOf("a") + `":5,"` + keyOf("b") + `":"x:"},"options":{}},
+		"org.example.unknown":{"items":{}}}}`
+	mf, err := manifest.Parse([]byte(text), manifest.Options{Aliases: h.Aliases})
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems := h.Check(mf)
+	all := problems.Error()
+	for _, want := range []string{"/sources/org.example.test/items/" + keyOf("a"), "options", "/sources/org.example.unknown", "known sources: org.example.test"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("problems lack %q:\n%s", want, all)
+		}
+	}
+	if len(problems) != 3 {
+		t.Errorf("%d problems, want 3:\n%s", len(problems), all)
+	}
+}
+
+// A key that the plugin's schema lets through but the store would not take is a
+// problem of the manifest.
+func TestCheckKeys(t *testing.T) {
+	h := newHost(t, nil, scripted(t, source(), "{}"))
+	mf, err := manifest.Parse([]byte(`{"sources":{"org.example.test":{"items":{"../../etc/x/sha256:00":"x:"}}}}`), manifest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := h.Check(mf); len(p) != 1 || p[0].Pointer != "/sources/org.example.test/items/..~1..~1etc~1x~1sha256:00" {
+		t.Errorf("problems: %v", p)
+	}
+}
+
+func TestConfigurationErrors(t *testing.T) {
+	good := scripted(t, source(), "{}")
+	foreign := good
+	foreign.Builtin = false
+	second := good
+	second.Name = "second"
+	strict := source()
+	strict.Config = json.RawMessage(`{"type":"object","properties":{"url":{"type":"string"}},"additionalProperties":false}`)
+	only := scripted(t, preparer("only"), "{}")
+	for name, c := range map[string]struct {
+		change  func(*host.Config)
+		plugins []host.Plugin
+		want    string
+	}{
+		"workers":         {func(c *host.Config) { c.Workers = -1 }, nil, "workers is -1"},
+		"same name":       {nil, []host.Plugin{good, good}, `two plugins are named "test"`},
+		"same source":     {nil, []host.Plugin{good, second}, "both serve " + testSource},
+		"pin":             {func(c *host.Config) { c.Plugins[0].SHA256 = strings.Repeat("0", 64) }, []host.Plugin{good}, "the configuration pins"},
+		"no file":         {nil, []host.Plugin{{Name: "x", Path: "/nonexistent/x.wasm"}}, "/nonexistent/x.wasm"},
+		"not wasm":        {nil, []host.Plugin{{Name: "x", Wasm: []byte("hello")}}, `plugin "x"`},
+		"plugin config":   {nil, []host.Plugin{scripted(t, strict, `{"uri":"x"}`)}, "uri"},
+		"unknown chained": {func(c *host.Config) { c.Prepare = map[string][]string{testSource: {"auth"}} }, []host.Plugin{good}, `the plugin "auth"`},
+		"chained source":  {func(c *host.Config) { c.Prepare = map[string][]string{"org.example.x": {"only"}} }, []host.Plugin{good, only}, "org.example.x"},
+		"not chainable":   {func(c *host.Config) { c.Prepare = map[string][]string{testSource: {"test"}} }, []host.Plugin{good}, "has no prepare hook"},
+		"serve unknown":   {func(c *host.Config) { c.Serve = map[string]string{"org.example.x": "y"} }, []host.Plugin{good}, `the plugin "y"`},
+		"serve preparer":  {func(c *host.Config) { c.Serve = map[string]string{"org.example.x": "only"} }, []host.Plugin{good, only}, "only prepare"},
+	} {
+		_, err := host.New(testConfig(t, c.change, c.plugins...))
+		var usage *host.UsageError
+		if !errors.As(err, &usage) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want a usage error with %q", name, err, c.want)
+		}
+	}
+	// A configured plugin takes a source over from a built-in one.
+	foreign.Name = "foreign"
+	h := newHost(t, nil, good, foreign)
+	if got := h.Sources()[0].Plugin.Name; got != "foreign" {
+		t.Errorf("the source is served by %s", got)
+	}
+	h = newHost(t, func(c *host.Config) { c.Serve = map[string]string{testSource: "test", "org.example.new": "test"} }, good, foreign)
+	if infos := h.Sources(); len(infos) != 2 || infos[0].Name != "org.example.new" || infos[1].Plugin.Name != "test" {
+		t.Errorf("sources are %+v", infos)
+	}
+}
+
+func TestSourcesShowRequestsAndGrants(t *testing.T) {
+	m := source()
+	m.Capabilities = append(m.Capabilities, plugin.Capability{Name: "env", Values: []string{"A", "B"}, Reason: "why not"})
+	p := scripted(t, m, "{}")
+	p.Builtin = false
+	p.Grant = host.Grant{Env: []string{"B", "C"}}
+	info := newHost(t, nil, p).Sources()[0].Plugin
+	granted := map[string]bool{}
+	for _, c := range info.Capabilities {
+		granted[c.Name+" "+c.Value] = c.Granted
+	}
+	if len(granted) != 3 || granted["env A"] || !granted["env B"] || granted["download *"] {
+		t.Errorf("capabilities: %v", granted)
+	}
+	if len(info.Unrequested) != 1 || info.Unrequested[0] != "env C" {
+		t.Errorf("unrequested: %v", info.Unrequested)
+	}
+	if len(info.SHA256) != 64 || info.Summary == "" || info.Origin != "test" {
+		t.Errorf("info: %+v", info)
+	}
+}

@@ -1,0 +1,216 @@
+package host_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/internal/plugin"
+)
+
+// quoted is a Go string as JSON, for scripts inside of configurations.
+func quoted(s string) string {
+	b, _ := json.Marshal(s)
+	return string(b)
+}
+
+// What a plugin must not say about items, and what comes of it: the items of
+// the page fail with a typed error, nothing is stored under another key.
+func TestOutputsThatBreakTheContract(t *testing.T) {
+	srv := serve(t)
+	items := srv.many(2)
+	other := keyOf("other")
+	a, b := items[0].Key, items[1].Key
+	for name, c := range map[string]struct {
+		hook, output, want string
+	}{
+		"not JSON":            {"prepare", `{"items":[`, "output is wrong"},
+		"wrong shape":         {"prepare", `{"items":{"a":1}}`, "output is wrong"},
+		"unknown item":        {"prepare", `{"items":[{"key":"` + other + `","desc":1}]}`, "was not called with"},
+		"changed key":         {"filter", `{"items":[{"key":"../` + a + `","skip":"x"}]}`, "was not called with"},
+		"item twice":          {"prepare", `{"items":[{"key":"` + a + `","desc":1},{"key":"` + a + `","desc":2}]}`, "twice"},
+		"duplicate member":    {"prepare", `{"items":[{"key":"` + a + `","key":"` + b + `","desc":1}]}`, "output is wrong"},
+		"two outcomes":        {"filter", `{"items":[{"key":"` + a + `","skip":"x","error":{"message":"y"}}]}`, "more than one thing"},
+		"skip in prepare":     {"prepare", `{"items":[{"key":"` + a + `","skip":"x"}]}`, "only filter"},
+		"desc in filter":      {"filter", `{"items":[{"key":"` + a + `","desc":1}]}`, "only prepare"},
+		"desc in fetch_one":   {"fetch_one", `{"items":[{"key":"` + a + `","desc":1}]}`, "only prepare"},
+		"nothing asked for":   {"fetch_one", `{}`, "neither asked for the item"},
+		"trailing characters": {"prepare", `{} {}`, "output is wrong"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			hooks := []string{c.hook}
+			if c.hook == "fetch_one" {
+				hooks = nil
+			}
+			h := newHost(t, nil, scripted(t, source(hooks...), `{"`+c.hook+`":{"output":`+quoted(c.output)+`}}`))
+			res := run(t, h, dir, items)
+			wantStates(t, res, host.Failed, host.Failed)
+			wantError(t, res.Items[0], "plugin", c.want, "test", c.hook)
+			if names := entries(t, dir); len(names) != 0 {
+				t.Errorf("the store holds %v", names)
+			}
+		})
+	}
+}
+
+// One item that makes the plugin trap does not take its page with it.
+func TestTrapFailsOneItemOfAPage(t *testing.T) {
+	for _, hook := range []string{"prepare", "fetch_one", "filter"} {
+		t.Run(hook, func(t *testing.T) {
+			srv := serve(t)
+			items := srv.many(40)
+			bad := items[17].Key
+			hooks := []string{hook}
+			script := `{"` + hook + `":{"trap_on":"` + bad + `"}}`
+			if hook == "fetch_one" {
+				hooks, script = nil, `{"fetch_one":{"fetch":true,"trap_on":"`+bad+`"}}`
+			}
+			res := run(t, newHost(t, nil, scripted(t, source(hooks...), script)), t.TempDir(), items)
+			if c := res.Counts(); c.Fetched != 39 || c.Failed != 1 {
+				t.Errorf("counts are %+v", c)
+			}
+			wantError(t, res.Items[17], "plugin", hook)
+		})
+	}
+}
+
+// A foreign plugin that never returns is stopped at the deadline; the host goes
+// on with another source.
+func TestDeadline(t *testing.T) {
+	srv := serve(t)
+	items := srv.many(1)
+	loop := scripted(t, source("prepare"), `{"prepare":{"loop":true}}`)
+	loop.Builtin, loop.Grant.Download = false, []string{"*"}
+	m := source()
+	m.Name, m.Sources = "good", []string{"org.example.good"}
+	h := newHost(t, func(c *host.Config) { c.Limits.HookTime = 300 * time.Millisecond }, loop, scripted(t, m, "{}"))
+	within(t, 20*time.Second, func() {
+		res := run(t, h, t.TempDir(), items)
+		wantError(t, res.Items[0], "timeout", "prepare")
+	})
+	res, err := h.Run(t.Context(), host.Request{Source: "org.example.good", Items: items, Store: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantStates(t, res, host.Fetched)
+}
+
+func TestReportedErrors(t *testing.T) {
+	srv := serve(t)
+	items := srv.many(2)
+	one := fmt.Sprintf(`{"items":[{"key":"%s","error":{"kind":"denied","message":"no subscription","hint":"buy one"}}]}`, items[0].Key)
+	p := scripted(t, source("prepare"), `{"prepare":{"output":`+quoted(one)+`}}`)
+	res := run(t, newHost(t, nil, p), t.TempDir(), items)
+	wantStates(t, res, host.Failed, host.Fetched)
+	wantError(t, res.Items[0], "denied", "no subscription", "(buy one)")
+
+	page := scripted(t, source("prepare"), `{"prepare":{"error":"{\"kind\":\"network\",\"message\":\"the token server is down\"}"}}`)
+	res = run(t, newHost(t, nil, page), t.TempDir(), items)
+	wantStates(t, res, host.Failed, host.Failed)
+	wantError(t, res.Items[1], "network", "the token server is down")
+}
+
+// Producing calls are refused, as statuses, where they make no sense.
+func TestProducingCallsAreChecked(t *testing.T) {
+	srv := serve(t)
+	items := srv.many(1)
+	key, url := items[0].Key, srv.URL+"/file-0"
+	req := func(extra string) string { return `{"key":"` + key + `","urls":["` + url + `"]` + extra + `}` }
+	for name, c := range map[string]struct{ hook, op, req, want string }{
+		"in prepare":      {"prepare", "download/v1", req(""), "invalid"},
+		"another key":     {"fetch_one", "download/v1", `{"key":"x","urls":["http://a/"]}`, "invalid"},
+		"no url":          {"fetch_one", "download/v1", `{"key":"` + key + `"}`, "invalid"},
+		"range header":    {"fetch_one", "download/v1", req(`,"headers":[{"name":"range","value":"bytes=0-"}]`), "invalid"},
+		"header splitter": {"fetch_one", "download/v1", req(`,"headers":[{"name":"A","value":"b\r\nHost: c"}]`), "invalid"},
+		"secret":          {"fetch_one", "download/v1", req(`,"headers":[{"name":"A","secret":"s"}]`), "denied"},
+		"tls path":        {"fetch_one", "download/v1", req(`,"tls":{"ca":"/etc/../etc/shadow"}`), "denied"},
+		"proxy variable":  {"fetch_one", "download/v1", req(`,"proxy_env":"HOME"`), "denied"},
+		"read":            {"prepare", "read/v1", `{"path":"/etc/passwd"}`, "denied"},
+		"list":            {"prepare", "list/v1", `{"path":"/etc"}`, "denied"},
+		"stat":            {"prepare", "stat/v1", `{"path":"/etc"}`, "denied"},
+		"environment":     {"prepare", "env/v1", `{"name":"HOME"}`, "denied"},
+		"not JSON":        {"prepare", "env/v1", `HOME`, "invalid"},
+		"unknown":         {"prepare", "teleport/v9", `{}`, "unsupported"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log lockedBuffer
+			hooks := []string{"prepare"}
+			if c.hook == "fetch_one" {
+				hooks = nil
+			}
+			script := `{"` + c.hook + `":{"calls":[` + quoted(c.op+" "+c.req) + `]}}`
+			h := newHost(t, logTo(&log), scripted(t, source(hooks...), script))
+			run(t, h, t.TempDir(), items)
+			if want := c.op + " -> " + c.want; !strings.Contains(log.String(), want) {
+				t.Errorf("the log lacks %q:\n%s", want, log.String())
+			}
+			if c.want == "denied" && !strings.Contains(log.String(), "denied to a plugin") {
+				t.Errorf("a denial was not logged:\n%s", log.String())
+			}
+		})
+	}
+}
+
+// A secret that a chained plugin refers to is filled in towards its own host,
+// is not shown to anybody, and needs a grant.
+func TestSealedSecret(t *testing.T) {
+	srv := serve(t)
+	item := srv.add("/private", "content")
+	t.Setenv("SOURCEHOST_TEST_TOKEN", "marked-secret-value")
+	desc := `{"urls":["` + srv.URL + `/private"],"headers":[{"name":"Authorization","secret":"token","prefix":"Bearer "}]}`
+	caps := plugin.Capability{Name: "secrets", Values: []string{"token"}, Reason: "to log in"}
+	auth := scripted(t, preparer("auth", caps), `{"prepare":{"each":`+quoted(`{"key":"$KEY","desc":`+desc+`}`)+`}}`)
+	auth.Builtin = false
+	hostport := strings.TrimPrefix(srv.URL, "http://")
+	try := func(grant []string, boundTo string) (*host.Result, string) {
+		var log lockedBuffer
+		auth.Grant.Secrets = grant
+		h := newHost(t, func(c *host.Config) {
+			logTo(&log)(c)
+			c.Environ = nil
+			c.Prepare = map[string][]string{testSource: {"auth"}}
+			c.Secrets = secretSpecs("token", "SOURCEHOST_TEST_TOKEN", boundTo)
+		}, scripted(t, source(), "{}"), auth)
+		return run(t, h, t.TempDir(), []host.Item{item}), log.String()
+	}
+
+	res, log := try([]string{"token"}, hostport)
+	wantStates(t, res, host.Fetched)
+	if got := srv.sent("/private", "Authorization"); got != "Bearer marked-secret-value" {
+		t.Errorf("the server got %q", got)
+	}
+	if strings.Contains(log, "marked-secret") {
+		t.Errorf("the log shows the secret:\n%s", log)
+	}
+
+	res, _ = try(nil, hostport)
+	wantError(t, res.Items[0], "plugin", "not granted", "secrets", "token")
+	res, log = try([]string{"token"}, "other.example")
+	wantError(t, res.Items[0], "denied", "token")
+	if strings.Contains(log+res.Items[0].Err.Error(), "marked-secret") {
+		t.Error("the secret is shown in a denial")
+	}
+}
+
+// A URL that is not granted is denied before a byte moves, and so is one that a
+// redirect leads to.
+func TestDownloadGrants(t *testing.T) {
+	srv := serve(t)
+	items := srv.many(1)
+	p := scripted(t, source(), "{}")
+	p.Builtin = false
+	p.Grant.Download = []string{"https://mirror.example/"}
+	res := run(t, newHost(t, nil, p), t.TempDir(), items)
+	wantError(t, res.Items[0], "denied", "not granted", srv.URL)
+	if srv.requests("/file-0") != 0 {
+		t.Error("a URL that was denied was requested")
+	}
+	p.Grant.Download = []string{srv.URL + "/other/"}
+	wantError(t, run(t, newHost(t, nil, p), t.TempDir(), items).Items[0], "denied")
+	p.Grant.Download = []string{srv.URL}
+	wantStates(t, run(t, newHost(t, nil, p), t.TempDir(), items), host.Fetched)
+}

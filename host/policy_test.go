@@ -1,0 +1,143 @@
+package host
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sourcehost/sourcehost/internal/plugin"
+)
+
+func TestCovers(t *testing.T) {
+	for _, c := range []struct {
+		capability, entry, value string
+		want                     bool
+	}{
+		{"download", "*", "https://any.example/x", true},
+		{"download", "https://a.example", "https://a.example/x/y", true},
+		{"download", "https://a.example/", "https://a.example:443/x", true},
+		{"download", "https://a.example", "https://A.Example/x", true},
+		{"download", "https://a.example", "http://a.example/x", false},
+		{"download", "https://a.example", "https://a.example:8443/x", false},
+		{"download", "https://a.example", "https://a.example.evil.example/x", false},
+		{"download", "https://a.example", "https://a.example@evil.example/x", false},
+		{"download", "https://a.example/dir/", "https://a.example/dir/x", true},
+		{"download", "https://a.example/dir", "https://a.example/dir/x", true},
+		{"download", "https://a.example/dir", "https://a.example/directory", false},
+		{"download", "https://a.example/dir/", "https://a.example/dir/../x", false},
+		{"download", "https://a.example/dir/", "https://a.example/dir/%2e%2e/x", false},
+		{"download", "https://a.example/dir/", "https://a.example/dir/..%2fx", false},
+		{"download", "file:///srv/", "file:///srv/x", true},
+		{"download", "file:///srv/", "file:///etc/x", false},
+		{"download", "https://a.example", "::not a url", false},
+		{"read", "/etc/a", "/etc/a", true},
+		{"read", "/etc/a", "/etc/ab", false},
+		{"read", "/etc/a", "/etc/a/b", false},
+		{"read", "/etc/a/", "/etc/a/b/c", true},
+		{"read", "/etc/a/", "/etc/a", true},
+		{"read", "/etc/a/", "/etc/a/../b", false},
+		{"read", "/etc/a/", "/etc/ab", false},
+		{"read", "/etc/a/", "etc/a/b", false},
+		{"read", "/", "/anything", true},
+		{"read", "/etc/a/", "/etc/a/b\x00c", false},
+		{"env", "HOME", "HOME", true},
+		{"env", "HOME", "HOME2", false},
+		{"secrets", "*", "any", true},
+		{"exec", "/usr/bin/skopeo", "/usr/bin/skopeo2", false},
+		{"exec", "*", "/usr/bin/skopeo", false},
+	} {
+		if got := covers(c.capability, []string{c.entry}, c.value); got != c.want {
+			t.Errorf("%s %q covers %q: %v, want %v", c.capability, c.entry, c.value, got, c.want)
+		}
+	}
+}
+
+// A use needs both the request and the grant.
+func TestRequestMeetsGrant(t *testing.T) {
+	request := []plugin.Capability{
+		{Name: "read", Values: []string{"/etc/a", "/etc/dir/"}},
+		{Name: "download", Values: []string{"*"}},
+		{Name: "clock"},
+	}
+	grant := Grant{Read: []string{"/etc/a", "/etc/other"}, Download: []string{"https://a.example"}, Clock: true}
+	p := newPolicy(Plugin{Name: "p", Grant: grant}, "/")
+	p.request(request)
+	for _, c := range []struct{ capability, value, want string }{
+		{"read", "/etc/a", ""},
+		{"read", "/etc/dir/x", "not granted"},
+		{"read", "/etc/other", "does not request"},
+		{"download", "https://a.example/x", ""},
+		{"download", "https://b.example/x", "[plugin.p.grant]"},
+		{"env", "HOME", "does not request"},
+	} {
+		err := p.allow(c.capability, c.value)
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s %s: %v", c.capability, c.value, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s %s: got %v, want %q", c.capability, c.value, err, c.want)
+		}
+	}
+	if got := p.unrequested(); len(got) != 1 || got[0] != "read /etc/other" {
+		t.Errorf("unrequested grants: %v", got)
+	}
+	builtin := newPolicy(Plugin{Name: "p", Builtin: true}, "/")
+	builtin.request(request)
+	if err := builtin.allow("read", "/etc/dir/x"); err != nil {
+		t.Errorf("a built-in plugin is granted what it requests, but: %v", err)
+	}
+}
+
+// Files are resolved beneath what was granted: no link leads out of it.
+func TestReadStaysBeneathTheGrant(t *testing.T) {
+	root := t.TempDir()
+	write := func(name, text string) {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("etc/dir/good", "good")
+	write("etc/dir/large", strings.Repeat("x", 101))
+	write("etc/key", "secret")
+	for link, target := range map[string]string{
+		"etc/dir/inside": "good", "etc/dir/outside": "../key", "etc/dir/absolute": filepath.Join(root, "etc/key"), "etc/alias": "dir",
+	} {
+		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := newPolicy(Plugin{Name: "p", Builtin: true}, root)
+	p.request([]plugin.Capability{{Name: "read", Values: []string{"/etc/dir/", "/etc/dir2"}}, {Name: "stat", Values: []string{"/etc/dir/", "/etc/none"}}})
+	for path, want := range map[string]string{"/etc/dir/good": "good", "/etc/dir/inside": "good"} {
+		got, err := p.readFile(path, 100)
+		if err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", path, got, err)
+		}
+	}
+	for path, status := range map[string]string{
+		"/etc/dir/outside": "denied", "/etc/dir/absolute": "denied", "/etc/dir/none": "not found",
+		"/etc/dir/large": "limit", "/etc/dir": "failed",
+	} {
+		data, err := p.readFile(path, 100)
+		if err == nil {
+			t.Errorf("%s was read: %q", path, data)
+		} else if got := statusOfFile(err).String(); got != status {
+			t.Errorf("%s: status %s, want %s (%v)", path, got, status, err)
+		}
+	}
+	names, err := p.list("/etc/dir")
+	if err != nil || strings.Join(names, " ") != "absolute good inside large outside" {
+		t.Errorf("list: %v, %v", names, err)
+	}
+	for path, want := range map[string]string{"/etc/dir": "dir", "/etc/dir/good": "file", "/etc/dir/none": "none", "/etc/none": "none"} {
+		info, err := p.stat(path)
+		if err != nil || info.Type != want {
+			t.Errorf("stat %s: %+v, %v; want %s", path, info, err, want)
+		}
+	}
+}
