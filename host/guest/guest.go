@@ -5,8 +5,13 @@ package guest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
@@ -54,37 +59,129 @@ type Caller interface {
 }
 
 // Runtime loads plugins. Its methods may be called concurrently.
-type Runtime struct{ cfg Config }
+type Runtime struct {
+	cfg  Config
+	log  *slog.Logger
+	life context.Context
+	end  context.CancelFunc // of life; called by Close
 
-// NewRuntime returns a Runtime. It costs nothing: the WebAssembly runtime is
-// started when the first plugin runs.
-func NewRuntime(cfg Config) *Runtime { return &Runtime{cfg: cfg} }
-
-// Close ends the runtime and frees what its plugins hold.
-func (r *Runtime) Close(ctx context.Context) error { return nil }
-
-// Load checks a plugin without running or compiling it.
-func (r *Runtime) Load(src Source) (*Plugin, error) { return nil, errors.ErrUnsupported }
-
-// Plugin is a plugin that has passed the checks.
-type Plugin struct{}
-
-// Manifest returns what the plugin says about itself. It must not be modified.
-func (p *Plugin) Manifest() *plugin.Manifest { return nil }
-
-// Hash returns the SHA-256 of the plugin's file in hexadecimal.
-func (p *Plugin) Hash() string { return "" }
-
-// Pool returns a pool of instances for one run of one source.
-func (p *Plugin) Pool(setup []byte, newCaller func() Caller) *Pool { return nil }
-
-// Pool holds the instances of a plugin for one run of one source.
-type Pool struct{}
-
-// Call calls a hook in one of the pool's instances.
-func (p *Pool) Call(ctx context.Context, hook abi.Hook, input []byte, c Caller) ([]byte, error) {
-	return nil, errors.ErrUnsupported
+	mu      sync.Mutex
+	closed  bool
+	plugins []*Plugin
 }
 
-// Close ends the pool.
-func (p *Pool) Close() {}
+// NewRuntime returns a Runtime. It costs nothing: plugins are compiled when they
+// are called for the first time.
+func NewRuntime(cfg Config) *Runtime {
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	life, end := context.WithCancel(context.Background())
+	return &Runtime{cfg: cfg, log: log, life: life, end: end}
+}
+
+// Close ends all calls of the runtime's plugins and frees what they hold. It
+// waits until ctx is done for calls that cannot be interrupted; then the error
+// says which plugins keep their memory.
+func (r *Runtime) Close(ctx context.Context) error {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return nil
+	}
+	r.closed = true
+	r.end()
+	plugins := r.plugins
+	r.mu.Unlock()
+	var errs []error
+	for _, p := range plugins {
+		if err := p.close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("plugin %s: %w", p.src.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Load checks a plugin without running or compiling it. The error is an *Error
+// with the cause Refused that says everything that was expected and not found.
+func (r *Runtime) Load(src Source) (*Plugin, error) {
+	p := &Plugin{runtime: r, src: src}
+	if src.Limits != nil {
+		p.limits = *src.Limits
+	}
+	p.limits = p.limits.withDefaults(r.cfg.Limits)
+	if err := p.check(); err != nil {
+		return nil, p.refused(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, p.refused(ErrClosed)
+	}
+	r.plugins = append(r.plugins, p)
+	return p, nil
+}
+
+// Plugin is a plugin that has passed the checks. Its methods may be called
+// concurrently.
+type Plugin struct {
+	runtime   *Runtime
+	src       Source
+	limits    Limits
+	manifest  *plugin.Manifest
+	module    *module
+	hash      func() string
+	abandoned atomic.Int32 // calls that were given up and still run
+
+	mu        sync.Mutex
+	closed    bool
+	compiling *compiling
+}
+
+func (p *Plugin) check() error {
+	if size := int64(len(p.src.Wasm)); size > p.limits.ModuleBytes {
+		return fmt.Errorf("expected a file of at most %d bytes, found %d", p.limits.ModuleBytes, size)
+	}
+	data, err := plugin.Section(p.src.Wasm, abi.ManifestSection)
+	if err != nil {
+		return err
+	}
+	if p.manifest, err = plugin.ParseManifest(data); err != nil {
+		return err
+	}
+	if p.module, err = readModule(p.src.Wasm); err != nil {
+		return err
+	}
+	p.hash = sync.OnceValue(func() string {
+		sum := sha256.Sum256(p.src.Wasm)
+		return hex.EncodeToString(sum[:])
+	})
+	return checkModule(p.module, p.manifest, p.limits)
+}
+
+// Manifest returns what the plugin says about itself. It must not be modified.
+func (p *Plugin) Manifest() *plugin.Manifest { return p.manifest }
+
+// Hash returns the SHA-256 of the plugin's file in hexadecimal.
+func (p *Plugin) Hash() string { return p.hash() }
+
+// close frees the compiled plugin.
+func (p *Plugin) close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	c := p.compiling
+	p.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		return errors.New("it is still being compiled")
+	}
+	if c.eng == nil {
+		return nil
+	}
+	return c.eng.close(ctx)
+}

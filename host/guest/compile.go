@@ -1,0 +1,148 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// compiling is a compilation that several callers wait for.
+type compiling struct {
+	done chan struct{} // closed when eng and err are set
+	eng  *engine
+	err  error
+}
+
+// engineFor returns the compiled plugin. The first caller starts compiling; all
+// wait for it, as long as their context and the deadline of hooks allow.
+func (p *Plugin) engineFor(ctx context.Context) (*engine, error) {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, p.refused(ErrClosed)
+	}
+	c := p.compiling
+	if c == nil {
+		c = &compiling{done: make(chan struct{})}
+		p.compiling = c
+		go func() {
+			defer close(c.done)
+			c.eng, c.err = p.compile()
+		}()
+	}
+	p.mu.Unlock()
+	t := time.NewTimer(p.limits.HookTime)
+	defer t.Stop()
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("plugin %s: compiling: %w", p.src.Name, context.Cause(ctx))
+	case <-t.C:
+		return nil, &Error{Plugin: p.src.Name, Cause: Deadline, Err: fmt.Errorf("compiling took longer than %v", p.limits.HookTime)}
+	}
+	if c.err != nil {
+		return nil, p.refused(c.err)
+	}
+	return c.eng, nil
+}
+
+func (p *Plugin) refused(err error) error {
+	return &Error{Plugin: p.src.Name, Cause: Refused, Err: err}
+}
+
+// compile makes the engine, from the disk cache where that is possible. Faults
+// of the cache are logged and otherwise cost time only.
+func (p *Plugin) compile() (*engine, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), p.limits.HookTime)
+	defer cancel()
+	wasm := clampTables(p.src.Wasm, p.module, p.limits.TableEntries)
+	dir := p.runtime.cfg.CacheDir
+	if dir == "" {
+		return newEngine(ctx, wasm, p.src.Trusted, "")
+	}
+	log := p.runtime.log.With("plugin", p.src.Name)
+	build, err := openCache(dir)
+	if err != nil {
+		log.Warn("the cache of compiled plugins is not used", "folder", dir, "reason", err)
+		return newEngine(ctx, wasm, p.src.Trusted, "")
+	}
+	entry := filepath.Join(build, p.Hash()+"-"+p.variant())
+	if eng := fromCache(ctx, wasm, p.src.Trusted, build, entry, log); eng != nil {
+		return eng, nil
+	}
+	eng, err := intoCache(ctx, wasm, p.src.Trusted, build, entry, log)
+	var fault *cacheError
+	if errors.As(err, &fault) {
+		log.Warn("the compiled plugin could not be kept", "folder", dir, "reason", err)
+		return newEngine(ctx, wasm, p.src.Trusted, "")
+	}
+	prune(dir, time.Now())
+	return eng, err
+}
+
+// variant names what changes the machine code of the same plugin.
+func (p *Plugin) variant() string {
+	kind := "untrusted"
+	if p.src.Trusted {
+		kind = "trusted"
+	}
+	return fmt.Sprintf("%s-%d", kind, p.limits.TableEntries)
+}
+
+// fromCache returns the engine of an intact entry, or nil. A bad entry is
+// removed.
+func fromCache(ctx context.Context, wasm []byte, trusted bool, build, entry string, log *slog.Logger) *engine {
+	if _, err := os.Lstat(entry); err != nil {
+		return nil
+	}
+	err := verifyEntry(entry)
+	if err == nil {
+		var eng *engine
+		if eng, err = newEngine(ctx, wasm, trusted, filepath.Join(entry, entryFolder)); err == nil {
+			// The time of the last use is what prune goes by.
+			now := time.Now()
+			_ = os.Chtimes(entry, now, now)
+			return eng
+		}
+	}
+	log.Warn("a file of the cache of compiled plugins is damaged: the plugin is compiled anew", "entry", entry, "reason", err)
+	if err := discard(build, entry); err != nil {
+		log.Warn("the damaged file could not be removed", "entry", entry, "reason", err)
+	}
+	return nil
+}
+
+// intoCache compiles into a new entry. The error is a *cacheError when only
+// the cache is at fault.
+func intoCache(ctx context.Context, wasm []byte, trusted bool, build, entry string, log *slog.Logger) (*engine, error) {
+	part, err := os.MkdirTemp(build, partPrefix)
+	if err != nil {
+		return nil, &cacheError{err}
+	}
+	defer os.RemoveAll(part)
+	if err := os.Mkdir(filepath.Join(part, entryFolder), 0o700); err != nil {
+		return nil, &cacheError{err}
+	}
+	eng, err := newEngine(ctx, wasm, trusted, filepath.Join(part, entryFolder))
+	if err != nil {
+		return nil, asCacheError(err)
+	}
+	if err := publish(part, entry); err != nil {
+		log.Warn("the compiled plugin could not be kept", "entry", entry, "reason", err)
+	}
+	return eng, nil
+}
+
+// asCacheError marks errors of the file system: a module cannot cause them.
+func asCacheError(err error) error {
+	var pathErr *os.PathError
+	var linkErr *os.LinkError
+	if errors.As(err, &pathErr) || errors.As(err, &linkErr) {
+		return &cacheError{err}
+	}
+	return err
+}
