@@ -1,0 +1,217 @@
+package host
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/sourcehost/sourcehost/host/manifest"
+	"github.com/sourcehost/sourcehost/host/store"
+	"github.com/sourcehost/sourcehost/internal/abi"
+	"github.com/sourcehost/sourcehost/internal/plugin"
+	"github.com/sourcehost/sourcehost/internal/rawjson"
+)
+
+// schemas are a plugin's JSON Schemas, compiled when they are first needed.
+type schemas struct {
+	source, prepared func() (*manifest.Schema, error)
+}
+
+// compileSchemas prepares the compilation of a plugin's schemas. A plugin
+// without one accepts any value.
+func (l *loaded) compileSchemas() {
+	l.schemas.source = sync.OnceValues(func() (*manifest.Schema, error) {
+		if len(l.manifest.Schema) == 0 {
+			return nil, nil
+		}
+		return manifest.CompileSchema(l.Name, l.manifest.Schema)
+	})
+	l.schemas.prepared = sync.OnceValues(func() (*manifest.Schema, error) {
+		if len(l.manifest.Prepared) == 0 {
+			return nil, nil
+		}
+		return manifest.CompileValueSchema(l.Name, l.manifest.Prepared)
+	})
+}
+
+// checkConfig checks the plugin's configuration section against its schema.
+func (l *loaded) checkConfig() error {
+	if len(l.Config) == 0 {
+		l.Config = json.RawMessage("{}")
+	}
+	if len(l.manifest.Config) == 0 {
+		return nil
+	}
+	schema, err := manifest.CompileValueSchema(l.Name, l.manifest.Config)
+	if err != nil {
+		return err
+	}
+	if problems := schema.Check("", l.Config); len(problems) > 0 {
+		return fmt.Errorf("its configuration is wrong: %w", problems)
+	}
+	return nil
+}
+
+// check runs one of the plugin's schemas. A schema that does not compile is a
+// problem of its own.
+func check(compiled func() (*manifest.Schema, error), run func(*manifest.Schema) manifest.Problems) manifest.Problems {
+	schema, err := compiled()
+	if err != nil {
+		return manifest.Problems{{Message: err.Error()}}
+	}
+	if schema == nil {
+		return nil
+	}
+	return run(schema)
+}
+
+// checkRequest checks a request as the manifest's source object that it stands
+// for.
+func (l *loaded) checkRequest(req Request) manifest.Problems {
+	return check(l.schemas.source, func(s *manifest.Schema) manifest.Problems {
+		problems := s.Check("", sourceObject(req))
+		for i := range problems {
+			problems[i].Source = req.Source
+		}
+		return problems
+	})
+}
+
+// sourceObject puts a request together as a manifest has it.
+func sourceObject(req Request) []byte {
+	obj := []byte(`{"items":{`)
+	for i, it := range req.Items {
+		if i > 0 {
+			obj = append(obj, ',')
+		}
+		obj = append(rawjson.AppendString(obj, it.Key), ':')
+		if len(it.Desc) == 0 {
+			obj = append(obj, "null"...)
+		}
+		obj = append(obj, it.Desc...)
+	}
+	obj = append(obj, '}')
+	if len(req.Options) > 0 && string(req.Options) != "{}" {
+		obj = append(append(obj, `,"options":`...), req.Options...)
+	}
+	return append(obj, '}')
+}
+
+// checkPrepared checks the description of an item after a prepare hook.
+func (l *loaded) checkPrepared(desc []byte) manifest.Problems {
+	return check(l.schemas.prepared, func(s *manifest.Schema) manifest.Problems { return s.Check("", desc) })
+}
+
+// Check validates a manifest offline: every source must be known, and satisfy
+// the schema of the plugin that serves it. It returns all problems, in the
+// order of the manifest, and runs no plugin.
+func (h *Host) Check(m *manifest.Manifest) manifest.Problems {
+	var all manifest.Problems
+	for i := range m.Sources {
+		src := &m.Sources[i]
+		l := h.serves[src.Name]
+		if l == nil {
+			all = append(all, manifest.Problem{Source: src.Name, Pointer: src.Pointer, Message: h.unknownSource(src.Name)})
+			continue
+		}
+		found := check(l.schemas.source, func(s *manifest.Schema) manifest.Problems { return s.CheckSource(src) })
+		if len(found) == 0 {
+			found = checkKeys(l, src)
+		}
+		all = append(all, found...)
+	}
+	return all
+}
+
+// checkKeys refuses keys that a plugin's schema lets through although they
+// cannot be names in the store.
+func checkKeys(l *loaded, src *manifest.Source) manifest.Problems {
+	if l.manifest.Produces != plugin.ProducesFile {
+		return nil
+	}
+	var all manifest.Problems
+	for _, it := range src.Items {
+		if _, err := store.ParseKey(it.Key); err != nil {
+			all = append(all, manifest.Problem{Source: src.Name, Pointer: it.Pointer(), Message: err.Error()})
+		}
+	}
+	return all
+}
+
+// SourceInfo describes a source that the host serves.
+type SourceInfo struct {
+	// Name is the source's name, Plugin that of the plugin which serves it.
+	Name   string
+	Plugin PluginInfo
+	// Prepare are the plugins that are chained in front of it.
+	Prepare []PluginInfo
+}
+
+// PluginInfo describes a plugin.
+type PluginInfo struct {
+	Name, Version, Summary string
+	// Origin is the path of the file, or "builtin:NAME".
+	Origin  string
+	Builtin bool
+	// SHA256 is the digest of the file, in hexadecimal.
+	SHA256       string
+	Hooks        []abi.Hook
+	Produces     string
+	ContentType  string
+	Capabilities []CapabilityInfo
+	// Unrequested are grants that the plugin does not request, each as
+	// "capability value"; they have no effect.
+	Unrequested []string
+}
+
+// CapabilityInfo is one use of a capability that a plugin requests.
+type CapabilityInfo struct {
+	Name, Value, Reason string
+	// Granted says whether the operator allows it. A request for any value ("*")
+	// counts as granted when at least one value is.
+	Granted bool
+}
+
+// Sources describes all sources in the order of their names. It runs no plugin.
+func (h *Host) Sources() []SourceInfo {
+	var infos []SourceInfo
+	for _, name := range h.sourceNames() {
+		info := SourceInfo{Name: name, Plugin: h.serves[name].info()}
+		for _, l := range h.chain(name) {
+			info.Prepare = append(info.Prepare, l.info())
+		}
+		infos = append(infos, info)
+	}
+	return infos
+}
+
+// Plugins describes all plugins in the order of Config.Plugins, those included
+// that no source uses.
+func (h *Host) Plugins() []PluginInfo {
+	infos := make([]PluginInfo, len(h.plugins))
+	for i, l := range h.plugins {
+		infos[i] = l.info()
+	}
+	return infos
+}
+
+func (l *loaded) info() PluginInfo {
+	m := l.manifest
+	info := PluginInfo{
+		Name: l.Name, Version: m.Version, Summary: m.Summary, Origin: l.origin(), Builtin: l.Builtin,
+		SHA256: l.guest.Hash(), Hooks: m.Hooks, Produces: m.Produces, ContentType: m.ContentType,
+	}
+	for _, c := range m.Capabilities {
+		values := c.Values
+		if len(values) == 0 {
+			values = []string{anything}
+		}
+		for _, v := range values {
+			info.Capabilities = append(info.Capabilities, CapabilityInfo{
+				Name: c.Name, Value: v, Reason: c.Reason, Granted: l.policy.granting(c.Name, v),
+			})
+		}
+	}
+	info.Unrequested = l.policy.unrequested()
+	return info
+}

@@ -1,0 +1,155 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"strings"
+
+	"github.com/sourcehost/sourcehost/host/guest"
+	"github.com/sourcehost/sourcehost/internal/abi"
+	"github.com/sourcehost/sourcehost/internal/plugin"
+)
+
+// caller answers what one plugin asks for while one of its hooks runs. It
+// decodes, asks the policy, calls, encodes; nothing else happens here.
+type caller struct {
+	run    *run
+	plugin *loaded
+	hook   abi.Hook
+	page   *page // nil in setup
+}
+
+// Call performs an operation. Denials are logged; the plugin decides whether it
+// can go on without.
+func (c *caller) Call(ctx context.Context, op string, req []byte) (abi.Status, []byte) {
+	status, result, err := c.dispatch(ctx, op, req)
+	if err == nil {
+		return status, result
+	}
+	if status == abi.Denied {
+		c.run.host.log.Warn("denied to a plugin", "plugin", c.plugin.Name, "hook", string(c.hook), "operation", op, "why", err.Error())
+	}
+	e := abi.Error{Kind: kindOfStatus(status), Message: err.Error()}
+	return status, e.Append(nil)
+}
+
+// dispatch has one case for each operation of the contract.
+func (c *caller) dispatch(_ context.Context, op string, req []byte) (abi.Status, []byte, error) {
+	switch op {
+	case abi.OpDownload:
+		return c.download(req)
+	case abi.OpRead:
+		return c.read(req)
+	case abi.OpStat:
+		return c.stat(req)
+	case abi.OpList:
+		return c.list(req)
+	case abi.OpEnv:
+		return c.env(req)
+	}
+	return abi.Unsupported, nil, errors.New("this host does not know the operation " + shorten(op, 60))
+}
+
+// Log passes a plugin's line on, at the level it chose.
+func (c *caller) Log(level abi.Level, line string) {
+	levels := [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
+	if int(level) >= len(levels) {
+		level = abi.LevelError
+	}
+	c.run.host.log.Log(context.Background(), levels[level], line, "plugin", c.plugin.Name, "source", c.run.req.Source)
+}
+
+// kindOfStatus is how an operation's failure is classified for the guest.
+func kindOfStatus(s abi.Status) abi.Kind {
+	switch s {
+	case abi.Denied:
+		return abi.ErrDenied
+	case abi.Invalid:
+		return abi.ErrInvalid
+	case abi.NotFound:
+		return abi.ErrNotFound
+	}
+	return abi.ErrFailed
+}
+
+func (c *caller) read(req []byte) (abi.Status, []byte, error) {
+	p, err := abi.DecodePath(req)
+	if err != nil {
+		return abi.Invalid, nil, err
+	}
+	if err := c.plugin.policy.allow(plugin.CapRead, p.Path); err != nil {
+		return abi.Denied, nil, err
+	}
+	data, err := c.plugin.policy.readFile(p.Path, resultLimit(c.run.host.cfg.Limits))
+	if err != nil {
+		return statusOfFile(err), nil, err
+	}
+	return abi.OK, data, nil
+}
+
+func (c *caller) stat(req []byte) (abi.Status, []byte, error) {
+	p, err := abi.DecodePath(req)
+	if err != nil {
+		return abi.Invalid, nil, err
+	}
+	if err := c.plugin.policy.allow(plugin.CapStat, p.Path); err != nil {
+		return abi.Denied, nil, err
+	}
+	info, err := c.plugin.policy.stat(p.Path)
+	if err != nil {
+		return statusOfFile(err), nil, err
+	}
+	return abi.OK, info.Append(nil), nil
+}
+
+func (c *caller) list(req []byte) (abi.Status, []byte, error) {
+	p, err := abi.DecodePath(req)
+	if err != nil {
+		return abi.Invalid, nil, err
+	}
+	if err := c.plugin.policy.allow(plugin.CapStat, p.Path); err != nil {
+		return abi.Denied, nil, err
+	}
+	names, err := c.plugin.policy.list(p.Path)
+	if err != nil {
+		return statusOfFile(err), nil, err
+	}
+	result := abi.Names{Names: names}
+	return abi.OK, result.Append(nil), nil
+}
+
+// statusOfFile is the status of an error of the file system. A link that leads
+// out of the granted folder is a denial, which os.Root reports in words only.
+func statusOfFile(err error) abi.Status {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return abi.NotFound
+	case errors.Is(err, errTooLarge):
+		return abi.Limit
+	case strings.Contains(err.Error(), "path escapes from parent"):
+		return abi.Denied
+	}
+	return abi.Failed
+}
+
+func (c *caller) env(req []byte) (abi.Status, []byte, error) {
+	n, err := abi.DecodeEnvName(req)
+	if err != nil {
+		return abi.Invalid, nil, err
+	}
+	if err := c.plugin.policy.allow(plugin.CapEnv, n.Name); err != nil {
+		return abi.Denied, nil, err
+	}
+	value, set := c.run.host.cfg.Environ(n.Name)
+	result := abi.EnvValue{Set: set, Value: value}
+	return abi.OK, result.Append(nil), nil
+}
+
+func resultLimit(l guest.Limits) int64 {
+	if l.ResultBytes > 0 {
+		return l.ResultBytes
+	}
+	return abi.DefaultResultBytes
+}

@@ -1,0 +1,122 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"github.com/sourcehost/sourcehost/internal/abi"
+	"github.com/sourcehost/sourcehost/internal/plugin"
+)
+
+// The capabilities that look at files. A path is resolved beneath the folder
+// that was requested for it, so that no symbolic link leads out of that folder.
+
+// within opens the folder that path must not leave and returns it with the
+// path's name inside it.
+func (p *policy) within(capability, path string) (*os.Root, string, error) {
+	entry := p.pathEntry(capability, path)
+	dir := strings.TrimSuffix(entry, "/")
+	if dir == entry {
+		dir = filepath.Dir(entry)
+	}
+	root, err := os.OpenRoot(p.rooted(dir))
+	if err != nil {
+		return nil, "", err
+	}
+	name, err := filepath.Rel("/"+dir, filepath.Clean("/"+path))
+	if err != nil {
+		root.Close()
+		return nil, "", err
+	}
+	return root, name, nil
+}
+
+// rooted is where an absolute path of a plugin lies in the host's file system.
+func (p *policy) rooted(path string) string { return filepath.Join(p.root, path) }
+
+// readFile returns the content of a regular file of at most limit bytes.
+func (p *policy) readFile(path string, limit int64) ([]byte, error) {
+	root, name, err := p.within(plugin.CapRead, path)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, errTooLarge
+	}
+	return data, nil
+}
+
+var errTooLarge = errors.New("the file is larger than the limit on results")
+
+// stat tells what lies at a path. A path that does not exist is not an error.
+func (p *policy) stat(path string) (abi.FileInfo, error) {
+	root, name, err := p.within(plugin.CapStat, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return abi.FileInfo{Type: abi.TypeNone}, nil
+	}
+	if err != nil {
+		return abi.FileInfo{}, err
+	}
+	defer root.Close()
+	info, err := root.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return abi.FileInfo{Type: abi.TypeNone}, nil
+	case err != nil:
+		return abi.FileInfo{}, err
+	case info.Mode().IsRegular():
+		return abi.FileInfo{Type: abi.TypeFile, Size: info.Size()}, nil
+	case info.IsDir():
+		return abi.FileInfo{Type: abi.TypeDir}, nil
+	}
+	return abi.FileInfo{Type: abi.TypeOther}, nil
+}
+
+// maxNames bounds how many entries of a folder a plugin gets to see.
+const maxNames = 100_000
+
+// list returns the sorted names in a folder.
+func (p *policy) list(path string) ([]string, error) {
+	root, name, err := p.within(plugin.CapStat, path)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	dir, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(maxNames + 1)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	if len(names) > maxNames {
+		return nil, fmt.Errorf("%s holds more than %d names", path, maxNames)
+	}
+	sort.Strings(names)
+	return names, nil
+}

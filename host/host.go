@@ -1,0 +1,367 @@
+// Package host runs the pipeline of sourcehost: it takes the items of a source,
+// asks the plugins that serve it what is to be done, does it, verifies the
+// outcome and gives it a name in the store.
+//
+// A Host is made once and then runs any number of requests:
+//
+//	h, err := host.New(host.Config{Plugins: plugins})
+//	...
+//	defer h.Close()
+//	result, err := h.Run(ctx, host.Request{Source: "org.osbuild.curl", Items: items, Store: dir})
+package host
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/sourcehost/sourcehost/host/download"
+	"github.com/sourcehost/sourcehost/host/guest"
+	"github.com/sourcehost/sourcehost/host/secret"
+	"github.com/sourcehost/sourcehost/internal/abi"
+	"github.com/sourcehost/sourcehost/internal/plugin"
+)
+
+// DefaultWorkers is how many items are fetched at once unless Config says
+// otherwise.
+const DefaultWorkers = 32
+
+// MaxWorkers bounds Config.Workers: every worker may hold a connection, a file
+// and a buffer.
+const MaxWorkers = 1024
+
+// Config says what a Host consists of. The zero value of every field means its
+// default, but without plugins a Host serves no source.
+type Config struct {
+	// Workers is how many items are fetched at once; 1 fetches one after the
+	// other. 0 means DefaultWorkers, more than MaxWorkers is an error.
+	Workers int
+	// Plugins are the plugins, built-in and configured. Names must be unique.
+	Plugins []Plugin
+	// Prepare names, for each source, the plugins whose prepare hook runs before
+	// the source's own, in this order.
+	Prepare map[string][]string
+	// Serve names the plugin that serves a source. It overrides what the
+	// plugins' manifests say and may give a plugin to a new source name.
+	Serve map[string]string
+	// Secrets are the secrets that plugins may refer to by name.
+	Secrets []secret.Spec
+	// CacheDir is the folder for compiled plugins. Empty means that plugins are
+	// compiled in each process that uses them.
+	CacheDir string
+	// Root is the folder under which the absolute paths of plugins (files to
+	// read, certificates, keys) are looked up. Empty means "/".
+	Root string
+	// Limits bound each call of a plugin. Zero fields mean the defaults of the
+	// contract.
+	Limits guest.Limits
+	// Download configures the download engine.
+	Download download.Config
+	// Environ reads an environment variable, as os.LookupEnv does. Nil means
+	// os.LookupEnv.
+	Environ func(name string) (string, bool)
+	// Notify is told about progress. It is called from many goroutines at once
+	// and must return quickly. It may be nil.
+	Notify func(Event)
+	// Logger gets log lines, those of plugins included. Nil means that nothing
+	// is logged. Secrets are redacted before they reach it.
+	Logger *slog.Logger
+}
+
+// Plugin is a plugin and what the operator grants it.
+type Plugin struct {
+	// Name is how the configuration and errors name the plugin.
+	Name string
+	// Wasm is the plugin file's content. When it is nil the file at Path is
+	// read.
+	Wasm []byte
+	Path string
+	// SHA256 pins the file, as 64 hexadecimal digits. Empty means that the file
+	// is not pinned.
+	SHA256 string
+	// Builtin says that the plugin is part of the program: it is granted what it
+	// requests, and runs without the checks that stop a plugin at its deadline.
+	Builtin bool
+	// Grant is what a plugin that is not built in may use.
+	Grant Grant
+	// Config is the plugin's own configuration, a JSON object. Empty means {}.
+	Config json.RawMessage
+}
+
+// Host runs requests. It is safe for concurrent use.
+type Host struct {
+	cfg     Config
+	log     *slog.Logger
+	runtime *guest.Runtime
+	engine  *download.Engine
+	secrets *secret.Resolver
+	plugins []*loaded
+	serves  map[string]*loaded // by source name
+}
+
+// loaded is a plugin whose file was read and checked; it is compiled when it is
+// first called.
+type loaded struct {
+	Plugin
+	guest    *guest.Plugin
+	manifest *plugin.Manifest
+	policy   *policy
+	schemas  schemas
+}
+
+// New reads and checks all plugins, without running any, and returns a Host. An
+// error says which plugin or setting is wrong, and is a *UsageError.
+func New(cfg Config) (*Host, error) {
+	if cfg.Workers == 0 {
+		cfg.Workers = DefaultWorkers
+	}
+	if cfg.Workers < 1 || cfg.Workers > MaxWorkers {
+		return nil, usagef("workers is %d, but must be between 1 and %d", cfg.Workers, MaxWorkers)
+	}
+	if cfg.Environ == nil {
+		cfg.Environ = os.LookupEnv
+	}
+	if cfg.Root == "" {
+		cfg.Root = "/"
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	secrets, err := secret.New(cfg.Secrets, secret.WithEnviron(cfg.Environ), secret.WithLogger(cfg.Logger))
+	if err != nil {
+		return nil, &UsageError{Err: err}
+	}
+	log := slog.New(secrets.Handler(cfg.Logger.Handler()))
+	h := &Host{
+		cfg:     cfg,
+		log:     log,
+		secrets: secrets,
+		runtime: guest.NewRuntime(guest.Config{Limits: cfg.Limits, CacheDir: cfg.CacheDir, Logger: log}),
+		engine:  newEngine(cfg, log),
+		serves:  map[string]*loaded{},
+	}
+	if err := h.load(); err != nil {
+		h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// newEngine fills in what the host knows better than its caller.
+func newEngine(cfg Config, log *slog.Logger) *download.Engine {
+	d := cfg.Download
+	if d.Logger == nil {
+		d.Logger = log
+	}
+	if d.Environ == nil {
+		d.Environ = func(name string) string {
+			value, _ := cfg.Environ(name)
+			return value
+		}
+	}
+	return download.New(d)
+}
+
+// Close frees what the host holds. Requests that still run fail.
+func (h *Host) Close() error {
+	h.engine.Close()
+	return h.runtime.Close(context.Background())
+}
+
+// load reads all plugins and finds out which source is served by which.
+func (h *Host) load() error {
+	byName := map[string]*loaded{}
+	for _, p := range h.cfg.Plugins {
+		if byName[p.Name] != nil {
+			return usagef("two plugins are named %q", p.Name)
+		}
+		l, err := h.loadOne(p)
+		if err != nil {
+			return &UsageError{Err: fmt.Errorf("plugin %q: %w", p.Name, err)}
+		}
+		byName[p.Name] = l
+		h.plugins = append(h.plugins, l)
+	}
+	if err := h.assign(byName); err != nil {
+		return err
+	}
+	return h.checkChains(byName)
+}
+
+func (h *Host) loadOne(p Plugin) (*loaded, error) {
+	if p.Wasm == nil {
+		data, err := readPlugin(p.Path, moduleLimit(h.cfg.Limits))
+		if err != nil {
+			return nil, err
+		}
+		p.Wasm = data
+	}
+	if p.SHA256 != "" {
+		sum := sha256.Sum256(p.Wasm)
+		if got := hex.EncodeToString(sum[:]); !strings.EqualFold(got, p.SHA256) {
+			return nil, fmt.Errorf("%s has the sha256 %s, but the configuration pins %s: if the change is meant, pin the new one", p.origin(), got, p.SHA256)
+		}
+	}
+	pol := newPolicy(p, h.cfg.Root)
+	g, err := h.runtime.Load(guest.Source{
+		Name: p.origin(), Wasm: p.Wasm, Trusted: p.Builtin,
+		Clock: p.Builtin || p.Grant.Clock, Random: p.Builtin || p.Grant.Random,
+	})
+	if err != nil {
+		return nil, err
+	}
+	l := &loaded{Plugin: p, guest: g, manifest: g.Manifest(), policy: pol}
+	pol.request(l.manifest.Capabilities)
+	l.compileSchemas()
+	if err := l.checkConfig(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// origin is where the plugin's bytes came from, for errors and reports.
+func (p Plugin) origin() string {
+	if p.Builtin {
+		return "builtin:" + p.Name
+	}
+	if p.Path != "" {
+		return p.Path
+	}
+	return p.Name
+}
+
+// readPlugin reads at most limit bytes of a regular file.
+func readPlugin(path string, limit int64) ([]byte, error) {
+	if path == "" {
+		return nil, fmt.Errorf("it has neither a path nor content")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
+	}
+	return data, nil
+}
+
+func moduleLimit(l guest.Limits) int64 {
+	if l.ModuleBytes > 0 {
+		return int64(l.ModuleBytes)
+	}
+	return abi.DefaultModuleBytes
+}
+
+// assign finds the plugin of each source: what Serve says, else the one plugin
+// whose manifest names it, where a configured plugin wins over a built-in one.
+func (h *Host) assign(byName map[string]*loaded) error {
+	for _, l := range h.plugins {
+		for _, source := range l.manifest.Sources {
+			other := h.serves[source]
+			switch {
+			case other == nil || (other.Builtin && !l.Builtin):
+				h.serves[source] = l
+			case other.Builtin == l.Builtin && h.cfg.Serve[source] == "":
+				return usagef("the plugins %q and %q both serve %s: name one as its plugin in the configuration", other.Name, l.Name, source)
+			}
+		}
+	}
+	for source, name := range h.cfg.Serve {
+		l := byName[name]
+		if l == nil {
+			return usagef("the source %s is to be served by the plugin %q, which does not exist; there are: %s", source, name, h.pluginNames())
+		}
+		if len(l.manifest.Sources) == 0 {
+			return usagef("the source %s is to be served by the plugin %q, which can only prepare the items of other sources", source, name)
+		}
+		h.serves[source] = l
+	}
+	return nil
+}
+
+// checkChains makes sure that every chained plugin exists and can prepare.
+func (h *Host) checkChains(byName map[string]*loaded) error {
+	for source, chain := range h.cfg.Prepare {
+		if h.serves[source] == nil {
+			return usagef("plugins are to prepare the items of %s, which no plugin serves; known sources: %s", source, strings.Join(h.sourceNames(), ", "))
+		}
+		for _, name := range chain {
+			l := byName[name]
+			if l == nil {
+				return usagef("the plugin %q that is to prepare the items of %s does not exist; there are: %s", name, source, h.pluginNames())
+			}
+			if !l.manifest.Has(abi.Prepare) {
+				return usagef("the plugin %q that is to prepare the items of %s has no %s hook", name, source, abi.Prepare)
+			}
+		}
+	}
+	return nil
+}
+
+// chain returns the plugins whose prepare hook runs before the source's own.
+func (h *Host) chain(source string) []*loaded {
+	var chain []*loaded
+	for _, name := range h.cfg.Prepare[source] {
+		i := slices.IndexFunc(h.plugins, func(l *loaded) bool { return l.Name == name })
+		chain = append(chain, h.plugins[i])
+	}
+	return chain
+}
+
+func (h *Host) pluginNames() string {
+	names := make([]string, len(h.plugins))
+	for i, l := range h.plugins {
+		names[i] = l.Name
+	}
+	sort.Strings(names)
+	return strings.Join(names, ", ")
+}
+
+// sourceNames are the names of all sources that are served, sorted.
+func (h *Host) sourceNames() []string {
+	names := make([]string, 0, len(h.serves))
+	for name := range h.serves {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// serving returns the plugin of a source, or an error that lists the known ones.
+func (h *Host) serving(source string) (*loaded, error) {
+	if l := h.serves[source]; l != nil {
+		return l, nil
+	}
+	return nil, usagef("%s", h.unknownSource(source))
+}
+
+func (h *Host) unknownSource(source string) string {
+	return fmt.Sprintf("no plugin serves the source %q; known sources: %s", shorten(source, 100), strings.Join(h.sourceNames(), ", "))
+}
+
+// Aliases returns the old names that "items" has in manifests of the source. It
+// fits manifest.Options.
+func (h *Host) Aliases(source string) []string {
+	if l := h.serves[source]; l != nil {
+		return l.manifest.ItemsAlias
+	}
+	return nil
+}

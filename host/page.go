@@ -1,0 +1,245 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/sourcehost/sourcehost/host/guest"
+	"github.com/sourcehost/sourcehost/internal/abi"
+	"github.com/sourcehost/sourcehost/internal/plugin"
+)
+
+// page is some items on their way through the hooks together.
+type page struct {
+	items []*item
+	byKey map[string]*item
+	// jobs are the downloads that the plugin asked for.
+	jobs map[*item]*job
+}
+
+func newPage(items []*item) *page {
+	p := &page{items: items, byKey: make(map[string]*item, len(items)), jobs: map[*item]*job{}}
+	for _, it := range items {
+		p.byKey[it.result.Key] = it
+	}
+	return p
+}
+
+// find returns an item of the page by its key, or nil.
+func (p *page) find(key string) *item { return p.byKey[key] }
+
+// open returns the items that have neither failed nor been dropped so far.
+func (p *page) open() []*item {
+	var open []*item
+	for _, it := range p.items {
+		if !it.done {
+			open = append(open, it)
+		}
+	}
+	return open
+}
+
+// maxSplits bounds how often a run halves a page that made a plugin trap: each
+// time costs an instance.
+const maxSplits = 64
+
+// splits counts them.
+type splits struct{ n atomic.Int32 }
+
+// worth reports whether the items of a failed call should be tried again in two
+// halves, so that one bad item does not take its page with it. What took too
+// long would take too long again, and an error that the hook reported for the
+// whole page is meant for the whole page.
+func (s *splits) worth(err error) bool {
+	var e *guest.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Cause {
+	case guest.Trap, guest.MemoryLimit, guest.OutputLimit, guest.CallLimit, guest.BadPointer, guest.Contract:
+		return s.n.Add(1) <= maxSplits
+	}
+	return false
+}
+
+// callHook calls a hook with the open items of a page and does what it says.
+func (r *run) callHook(ctx context.Context, l *loaded, hook abi.Hook, p *page) {
+	if open := p.open(); len(open) > 0 {
+		r.callItems(ctx, l, hook, p, open)
+	}
+}
+
+func (r *run) callItems(ctx context.Context, l *loaded, hook abi.Hook, p *page, items []*item) {
+	part := newPage(items)
+	err := r.callPart(ctx, l, hook, part)
+	if err == nil {
+		for it, j := range part.jobs {
+			p.jobs[it] = j
+		}
+		return
+	}
+	if ctx.Err() != nil {
+		return // the items are reported as canceled
+	}
+	if len(items) > 1 && r.splits.worth(err) {
+		r.callItems(ctx, l, hook, p, items[:len(items)/2])
+		r.callItems(ctx, l, hook, p, items[len(items)/2:])
+		return
+	}
+	r.logStack(l, hook, err)
+	for _, it := range items {
+		e := r.itemError(it, l, hook, abi.ErrPlugin, err)
+		describeHookError(e, l, hook, err)
+		r.fail(it, e)
+	}
+}
+
+// callPart makes one call. It changes nothing unless the whole output is right.
+func (r *run) callPart(ctx context.Context, l *loaded, hook abi.Hook, part *page) error {
+	in := abi.Page{Source: r.req.Source, Options: r.req.Options, Config: l.Config, Items: make([]abi.Item, len(part.items))}
+	for i, it := range part.items {
+		in.Items[i] = abi.Item{Key: it.result.Key, Desc: it.desc}
+	}
+	out, err := r.pool(l).Call(ctx, hook, in.Append(nil), &caller{run: r, plugin: l, hook: hook, page: part})
+	if err != nil {
+		return err
+	}
+	outcomes, err := decodeOutput(out, hook, part)
+	if err != nil {
+		return &guest.Error{Plugin: l.Name, Hook: hook, Cause: guest.Contract, Err: err}
+	}
+	for _, o := range outcomes {
+		r.apply(l, hook, part, o)
+	}
+	return nil
+}
+
+// decodeOutput reads what a hook wrote and refuses what no hook may say: items
+// that were not asked for, the same item twice, more than one outcome of an
+// item, an outcome that belongs to another hook.
+func decodeOutput(out []byte, hook abi.Hook, p *page) ([]abi.Outcome, error) {
+	if len(out) == 0 {
+		return nil, nil
+	}
+	o, err := abi.DecodeOutput(out)
+	if err != nil {
+		return nil, fmt.Errorf("the output is wrong: %w", err)
+	}
+	seen := make(map[string]bool, len(o.Items))
+	for _, it := range o.Items {
+		key := shorten(it.Key, 160)
+		said := 0
+		for _, set := range []bool{it.Desc != nil, it.Skip != "", it.Error != nil} {
+			if set {
+				said++
+			}
+		}
+		switch {
+		case p.find(it.Key) == nil:
+			return nil, fmt.Errorf("the output names the item %q, which the hook was not called with", key)
+		case seen[it.Key]:
+			return nil, fmt.Errorf("the output names the item %s twice", key)
+		case said > 1:
+			return nil, fmt.Errorf("the output says more than one thing about the item %s", key)
+		case it.Desc != nil && hook != abi.Prepare:
+			return nil, fmt.Errorf("only %s may change the description of an item, but the output changes that of %s", abi.Prepare, key)
+		case it.Skip != "" && hook != abi.Filter:
+			return nil, fmt.Errorf("only %s may skip an item, but the output skips %s", abi.Filter, key)
+		}
+		seen[it.Key] = true
+	}
+	return o.Items, nil
+}
+
+// apply does what a hook said about one item.
+func (r *run) apply(l *loaded, hook abi.Hook, p *page, o abi.Outcome) {
+	it := p.find(o.Key)
+	switch {
+	case o.Error != nil:
+		r.fail(it, r.reported(it, l, hook, o.Error))
+	case o.Skip != "":
+		it.result.Reason = shorten(r.host.secrets.Redact(o.Skip), 1000)
+		r.end(it, Skipped)
+	case o.Desc != nil:
+		if err := r.describe(it, l, o.Desc); err != nil {
+			r.fail(it, r.itemError(it, l, hook, abi.ErrPlugin, err))
+		}
+	}
+}
+
+// describe replaces the description of an item by what a prepare hook made of
+// it, which must satisfy the schema of the source's plugin.
+func (r *run) describe(it *item, l *loaded, desc []byte) error {
+	if problems := r.plugin.checkPrepared(desc); len(problems) > 0 {
+		return fmt.Errorf("the description that it returned is wrong: %w", problems)
+	}
+	if l != r.plugin {
+		if err := r.adoptSecrets(it, l, desc); err != nil {
+			return err
+		}
+	}
+	// The output belongs to this call alone, so the slice may be kept.
+	it.desc = desc
+	return nil
+}
+
+// adoptSecrets notes the secrets that a chained plugin has put into a
+// description: it may refer to those that it was granted, and leave those that
+// were there before.
+func (r *run) adoptSecrets(it *item, l *loaded, desc []byte) error {
+	before := secretNames(it.desc)
+	for name := range secretNames(desc) {
+		if before[name] {
+			continue
+		}
+		if err := l.policy.allow(plugin.CapSecrets, name); err != nil {
+			return err
+		}
+		it.secrets = append(it.secrets, name)
+	}
+	return nil
+}
+
+// reported is the error of an item that a plugin reported itself. What a
+// built-in plugin says needs no mark of where it came from.
+func (r *run) reported(it *item, l *loaded, hook abi.Hook, in *abi.Error) *Error {
+	e := r.itemError(it, l, hook, abi.KnownKind(in.Kind), in)
+	e.Message = shorten(r.host.secrets.Redact(in.Message), 4000)
+	if !l.Builtin {
+		e.Message = fmt.Sprintf("plugin %s, %s: %s", l.Name, hook, e.Message)
+	}
+	e.Hint = shorten(r.host.secrets.Redact(in.Hint), 1000)
+	return e
+}
+
+// describeHookError fills in what is known about the failure of a whole call.
+func describeHookError(e *Error, l *loaded, hook abi.Hook, err error) {
+	var g *guest.Error
+	if !errors.As(err, &g) {
+		return
+	}
+	var said *abi.Error
+	switch {
+	case g.Cause == guest.Reported && errors.As(g.Err, &said):
+		e.Kind = abi.KnownKind(said.Kind)
+		e.Message, e.Hint = said.Message, said.Hint
+		if !l.Builtin {
+			e.Message = fmt.Sprintf("plugin %s, %s: %s", l.Name, hook, said.Message)
+		}
+	case g.Cause == guest.Deadline:
+		e.Kind = abi.ErrTimeout
+		e.Message = fmt.Sprintf("plugin %s, %s: %v", l.Name, hook, g.Err)
+	default:
+		e.Message = fmt.Sprintf("plugin %s, %s: %v", l.Name, hook, g.Err)
+	}
+}
+
+// logStack shows plugin authors where their plugin failed.
+func (r *run) logStack(l *loaded, hook abi.Hook, err error) {
+	var g *guest.Error
+	if errors.As(err, &g) && g.Stack != "" {
+		r.host.log.Error("a plugin failed", "plugin", l.Name, "hook", string(hook), "error", g.Error(), "stack", g.Stack)
+	}
+}

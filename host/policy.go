@@ -1,0 +1,218 @@
+package host
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/sourcehost/sourcehost/internal/plugin"
+)
+
+// Grant is what an operator allows a plugin to use. A plugin gets what it
+// requests in its manifest and what is granted here: a use must be covered by
+// both lists. Nothing is granted by default.
+type Grant struct {
+	// Download are the URLs that items may be downloaded from. Each entry is a
+	// prefix that ends at a path segment ("https://host/dir/"), a scheme and
+	// host ("https://host"), or "*" for any.
+	Download []string
+	// HTTP are the URLs that the plugin itself may request, in the same form.
+	HTTP []string
+	// Read are absolute paths of files that the plugin may read; one that ends
+	// in "/" covers what is beneath it.
+	Read []string
+	// Stat are paths that the plugin may list or ask about, without reading
+	// files, in the same form.
+	Stat []string
+	// TLS are paths of certificates and keys that downloads may use, in the same
+	// form. The plugin cannot read them.
+	TLS []string
+	// Env are names of environment variables.
+	Env []string
+	// Secrets are names of secrets that the plugin may refer to.
+	Secrets []string
+	// Exec are absolute paths of programs.
+	Exec []string
+	// Clock gives the plugin the real time, Random real random numbers.
+	Clock, Random bool
+}
+
+// Capabilities that the contract does not have yet, but the configuration has.
+const (
+	capHTTP = "http"
+	capExec = "exec"
+)
+
+// anything is the value that covers every URL.
+const anything = "*"
+
+// lists returns the grant by capability. Clock and random have the one value
+// "*" when they are granted.
+func (g Grant) lists() map[string][]string {
+	flag := func(on bool) []string {
+		if on {
+			return []string{anything}
+		}
+		return nil
+	}
+	return map[string][]string{
+		plugin.CapDownload: g.Download, capHTTP: g.HTTP, plugin.CapRead: g.Read, plugin.CapStat: g.Stat,
+		plugin.CapTLS: g.TLS, plugin.CapEnv: g.Env, plugin.CapSecrets: g.Secrets, capExec: g.Exec,
+		plugin.CapClock: flag(g.Clock), plugin.CapRandom: flag(g.Random),
+	}
+}
+
+// policy decides what one plugin may use: the place where requests and grants
+// meet. Every capability asks it before it does anything.
+type policy struct {
+	plugin    string
+	builtin   bool
+	requested map[string][]string
+	granted   map[string][]string
+	// root is where absolute paths are looked up.
+	root string
+}
+
+func newPolicy(p Plugin, root string) *policy {
+	return &policy{plugin: p.Name, builtin: p.Builtin, granted: p.Grant.lists(), root: root}
+}
+
+// request sets what the plugin's manifest requests. A built-in plugin is granted
+// just that.
+func (p *policy) request(caps []plugin.Capability) {
+	p.requested = map[string][]string{}
+	for _, c := range caps {
+		values := c.Values
+		if len(values) == 0 {
+			values = []string{anything}
+		}
+		p.requested[c.Name] = append(p.requested[c.Name], values...)
+	}
+	if p.builtin {
+		p.granted = p.requested
+	}
+}
+
+// allow returns nil when the plugin requested and was granted this use of a
+// capability. Its errors say which of the two is missing.
+func (p *policy) allow(capability, value string) error {
+	return p.allowShown(capability, value, value)
+}
+
+// allowShown is allow with another text for the value in its errors.
+func (p *policy) allowShown(capability, value, shown string) error {
+	if !covers(capability, p.requested[capability], value) {
+		return fmt.Errorf("the plugin %s does not request %s %q in its manifest", p.plugin, capability, shorten(shown, 200))
+	}
+	if !covers(capability, p.granted[capability], value) {
+		return fmt.Errorf("the plugin %s is not granted %s %q: add it to [plugin.%s.grant] in the configuration", p.plugin, capability, shorten(shown, 200), p.plugin)
+	}
+	return nil
+}
+
+// granting reports whether a requested value is granted as a whole.
+func (p *policy) granting(capability, value string) bool {
+	if value == anything {
+		return len(p.granted[capability]) > 0
+	}
+	return covers(capability, p.granted[capability], value)
+}
+
+// unrequested lists the grants that no request asks for.
+func (p *policy) unrequested() []string {
+	var list []string
+	for capability, values := range p.granted {
+		for _, v := range values {
+			asked := p.requested[capability]
+			if !slices.Contains(asked, anything) && !slices.Contains(asked, v) && !covers(capability, asked, strings.TrimSuffix(v, "/")) {
+				list = append(list, capability+" "+v)
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// covers reports whether one entry of the list covers the value.
+func covers(capability string, list []string, value string) bool {
+	match := func(entry string) bool { return entry == value }
+	switch capability {
+	case plugin.CapDownload, capHTTP:
+		match = func(entry string) bool { return entry == anything || coversURL(entry, value) }
+	case plugin.CapSecrets, plugin.CapEnv:
+		match = func(entry string) bool { return entry == anything || entry == value }
+	case plugin.CapRead, plugin.CapStat, plugin.CapTLS:
+		match = func(entry string) bool { return coversPath(entry, value) }
+	}
+	return slices.ContainsFunc(list, match)
+}
+
+// coversURL reports whether the URL has the scheme, host and port of the prefix
+// and lies beneath its path. A prefix without a path covers the whole host.
+func coversURL(prefix, raw string) bool {
+	p, err := url.Parse(prefix)
+	if err != nil {
+		return false
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return false
+	}
+	if p.Scheme != u.Scheme || !strings.EqualFold(p.Hostname(), u.Hostname()) || port(p) != port(u) {
+		return false
+	}
+	dir := p.EscapedPath()
+	if dir == "" || dir == "/" {
+		return true
+	}
+	// A path with dot segments is judged by where it leads; an encoded slash
+	// could be read either way by a server and is not covered by any prefix.
+	at := u.EscapedPath()
+	if strings.Contains(strings.ToLower(at), "%2f") || strings.Contains(strings.ToLower(at), "%2e") {
+		return false
+	}
+	clean := path.Clean("/" + at)
+	return clean == strings.TrimSuffix(dir, "/") || strings.HasPrefix(clean, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// port is the port that a URL names or its scheme implies.
+func port(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https":
+		return "443"
+	case u.Scheme == "http":
+		return "80"
+	}
+	return ""
+}
+
+// coversPath reports whether the entry is the path, or, if it ends in "/", lies
+// above it. Both must be absolute and clean.
+func coversPath(entry, value string) bool {
+	if !path.IsAbs(value) || path.Clean(value) != strings.TrimSuffix(value, "/") && value != "/" {
+		return false
+	}
+	if strings.ContainsRune(value, 0) {
+		return false
+	}
+	if dir, ok := strings.CutSuffix(entry, "/"); ok {
+		value = strings.TrimSuffix(value, "/")
+		return value == dir || strings.HasPrefix(value, dir+"/")
+	}
+	return entry == value
+}
+
+// pathEntry returns the requested entry that covers a path, for the folder that
+// a path must not leave.
+func (p *policy) pathEntry(capability, value string) string {
+	for _, entry := range p.requested[capability] {
+		if coversPath(entry, value) {
+			return entry
+		}
+	}
+	return value
+}

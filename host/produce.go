@@ -1,0 +1,145 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/sourcehost/sourcehost/host/download"
+	"github.com/sourcehost/sourcehost/internal/abi"
+	"github.com/sourcehost/sourcehost/internal/plugin"
+)
+
+// maxURLs bounds how many URLs one item may be tried from.
+const maxURLs = 100
+
+// job is a download that a plugin asked for; it runs after the hook returned.
+type job struct {
+	item *item
+	req  download.Request
+}
+
+// download accepts a producing call: it checks everything that can be checked
+// before a byte moves, so that the plugin learns of a mistake at once.
+func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
+	d, err := abi.DecodeDownload(raw)
+	if err != nil {
+		return abi.Invalid, nil, err
+	}
+	if c.hook != abi.FetchOne {
+		return abi.Invalid, nil, fmt.Errorf("%s can be called in the %s hook only", abi.OpDownload, abi.FetchOne)
+	}
+	it := c.page.find(d.Key)
+	if it == nil {
+		return abi.Invalid, nil, errors.New("the page has no item " + shorten(d.Key, 160))
+	}
+	if c.page.jobs[it] != nil {
+		return abi.Invalid, nil, errors.New("the item was asked for already: " + d.Key)
+	}
+	if len(d.URLs) == 0 || len(d.URLs) > maxURLs {
+		return abi.Invalid, nil, fmt.Errorf("the item has %d urls, but needs 1 to %d", len(d.URLs), maxURLs)
+	}
+	req := download.Request{Name: d.Key, URLs: d.URLs, Insecure: d.Insecure, CheckURL: c.checkURL}
+	for _, raw := range d.URLs {
+		if err := c.allowURL(raw); err != nil {
+			return abi.Denied, nil, err
+		}
+	}
+	if status, err := c.headers(&req, it, d.Headers); err != nil {
+		return status, nil, err
+	}
+	if err := c.tlsFiles(&req, d.TLS); err != nil {
+		return abi.Denied, nil, err
+	}
+	if d.ProxyEnv != "" {
+		if err := c.plugin.policy.allow(plugin.CapEnv, d.ProxyEnv); err != nil {
+			return abi.Denied, nil, err
+		}
+		req.Proxy, _ = c.run.host.cfg.Environ(d.ProxyEnv)
+	}
+	c.page.jobs[it] = &job{item: it, req: req}
+	return abi.OK, nil, nil
+}
+
+// checkURL is asked again for every address that a redirect leads to.
+func (c *caller) checkURL(u *url.URL) error { return c.allowURL(u.String()) }
+
+// allowURL keeps credentials of the URL out of the denial.
+func (c *caller) allowURL(raw string) error {
+	return c.plugin.policy.allowShown(plugin.CapDownload, raw, download.CleanURL(raw))
+}
+
+// reservedHeaders belong to the download engine: a plugin that set them would
+// change what the bytes mean or where the request goes.
+var reservedHeaders = []string{
+	"Accept-Encoding", "Connection", "Content-Length", "Host", "If-Range",
+	"Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Range", "Te", "Trailer",
+	"Transfer-Encoding", "Upgrade",
+}
+
+// headers checks the fields and splits them into plain and sealed ones.
+func (c *caller) headers(req *download.Request, it *item, fields []abi.Header) (abi.Status, error) {
+	for _, f := range fields {
+		name := textproto.CanonicalMIMEHeaderKey(f.Name)
+		if !httpguts.ValidHeaderFieldName(f.Name) || slices.Contains(reservedHeaders, name) {
+			return abi.Invalid, fmt.Errorf("a download must not set the header %s", shorten(f.Name, 60))
+		}
+		if !httpguts.ValidHeaderFieldValue(f.Value) || !httpguts.ValidHeaderFieldValue(f.Prefix) {
+			return abi.Invalid, fmt.Errorf("the value of the header %s holds characters that HTTP does not allow", name)
+		}
+		if f.Secret == "" {
+			if req.Header == nil {
+				req.Header = http.Header{}
+			}
+			req.Header.Add(name, f.Value)
+			continue
+		}
+		if !slices.Contains(it.secrets, f.Secret) {
+			if err := c.plugin.policy.allow(plugin.CapSecrets, f.Secret); err != nil {
+				return abi.Denied, err
+			}
+		}
+		req.Sealed = append(req.Sealed, c.seal(name, f.Prefix, f.Secret))
+	}
+	return abi.OK, nil
+}
+
+// seal makes a header whose value is resolved when a request goes out.
+func (c *caller) seal(name, prefix, secretName string) download.SealedHeader {
+	return download.SealedHeader{Name: name, Fill: func(u *url.URL) (string, error) {
+		host := u.Host
+		if u.Port() == "" {
+			host += ":" + port(u)
+		}
+		value, err := c.run.host.secrets.For(secretName, host)
+		if err != nil {
+			return "", err
+		}
+		return prefix + value, nil
+	}}
+}
+
+// tlsFiles checks the paths of certificates and keys and finds them beneath the
+// root folder. The plugin never reads them.
+func (c *caller) tlsFiles(req *download.Request, t abi.TLS) error {
+	for _, file := range []struct {
+		path string
+		dst  *string
+	}{{t.CA, &req.CA}, {t.Cert, &req.Cert}, {t.Key, &req.Key}} {
+		if file.path == "" {
+			continue
+		}
+		clean := filepath.Clean(file.path)
+		if err := c.plugin.policy.allow(plugin.CapTLS, clean); err != nil {
+			return err
+		}
+		*file.dst = c.plugin.policy.rooted(clean)
+	}
+	return nil
+}
