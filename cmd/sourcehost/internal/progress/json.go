@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
 	"github.com/sourcehost/sourcehost/host"
 )
 
@@ -149,7 +150,7 @@ func (j *jsonLines) put(l line) {
 	if err != nil { // a struct of strings and finite numbers always encodes
 		return
 	}
-	j.out.Write(append(data, '\n'))
+	j.out.Write(append(text.JSON(data), '\n'))
 }
 
 // round gives seconds with milliseconds.

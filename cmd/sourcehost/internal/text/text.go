@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/mattn/go-runewidth"
@@ -23,6 +24,25 @@ func Clean(s string) string {
 // CleanLines is Clean for text of several lines: line feeds stay.
 func CleanLines(s string) string {
 	return clean(s, true)
+}
+
+// JSON returns a JSON text in which every character that Clean would not let
+// through is escaped. Encoders leave those above ASCII as they are, and some
+// terminals obey them.
+func JSON(doc []byte) []byte {
+	out := make([]byte, 0, len(doc))
+	for _, r := range string(doc) {
+		switch {
+		case r < utf8.RuneSelf && r != 0x7f || unicode.IsGraphic(r):
+			out = utf8.AppendRune(out, r)
+		case r < 0x10000:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		default:
+			hi, lo := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
+		}
+	}
+	return out
 }
 
 func clean(s string, lines bool) string {

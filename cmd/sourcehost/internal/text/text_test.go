@@ -1,6 +1,7 @@
 package text
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,22 @@ func TestClean(t *testing.T) {
 	}
 	if got := CleanLines("one\ntwo\r\x1b"); got != "one\ntwo"+`\x0d\x1b` {
 		t.Errorf("CleanLines keeps line feeds only, got %q", got)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	in := "csi \u009b, del \x7f, rtl \u202e, tag \U000e0041, ümlaut, \\ \" / \x00"
+	doc, err := json.Marshal(map[string]string{"k": in})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := JSON(doc)
+	if want := `{"k":"csi \u009b, del \u007f, rtl \u202e, tag \udb40\udc41, ümlaut, \\ \" / \u0000"}`; string(got) != want {
+		t.Errorf("JSON(%q) = %s, want %s", doc, got, want)
+	}
+	var back map[string]string
+	if err := json.Unmarshal(got, &back); err != nil || back["k"] != in {
+		t.Errorf("it reads back as %q, %v", back["k"], err)
 	}
 }
 

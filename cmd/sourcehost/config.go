@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/config"
+	"github.com/sourcehost/sourcehost/host/download"
+	"github.com/sourcehost/sourcehost/host/guest"
+	"github.com/sourcehost/sourcehost/host/secret"
+	"github.com/sourcehost/sourcehost/internal/builtin"
+)
+
+// The environment variables that stand between the flags and the configuration
+// file; config.EnvPath names the file itself.
+const (
+	envStore   = "SOURCEHOST_STORE"
+	envWorkers = "SOURCEHOST_WORKERS"
+	envCache   = "SOURCEHOST_CACHE"
+)
+
+// defaultStore is where osbuild itself keeps its store unless told otherwise.
+const defaultStore = ".osbuild"
+
+// systemCache holds compiled plugins when there is no home folder: osbuild
+// starts services as root with little environment.
+const systemCache = "/var/cache/sourcehost"
+
+// hostConfig puts together the configuration file, the environment and the
+// plugins. Flags are for the caller to apply.
+func (a *app) hostConfig() (host.Config, error) {
+	file, err := config.LoadFound(a.configPath, a.getenv)
+	if err != nil {
+		return host.Config{}, &usageError{err: err}
+	}
+	cfg := host.Config{
+		Workers:  file.Workers,
+		Root:     file.Root,
+		CacheDir: a.cacheDir(file.CacheDir),
+		Limits:   limits(file.Limits),
+		Download: downloads(file.Download),
+		Environ:  a.env,
+		Prepare:  map[string][]string{},
+		Serve:    map[string]string{},
+	}
+	if cfg.Plugins, err = plugins(file.Plugin); err != nil {
+		return host.Config{}, err
+	}
+	for name, s := range file.Source {
+		if len(s.Prepare) > 0 {
+			cfg.Prepare[name] = s.Prepare
+		}
+		if s.Plugin != "" {
+			cfg.Serve[name] = s.Plugin
+		}
+	}
+	for _, name := range sortedKeys(file.Secret) {
+		s := file.Secret[name]
+		cfg.Secrets = append(cfg.Secrets, secret.Spec{Name: name, File: s.File, Env: s.Env, Hosts: s.Hosts})
+	}
+	return cfg, a.workersFromEnv(&cfg)
+}
+
+func (a *app) workersFromEnv(cfg *host.Config) error {
+	value := a.getenv(envWorkers)
+	if value == "" {
+		return nil
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > host.MaxWorkers {
+		return usagef("%s is %q, but must be a number between 1 and %d", envWorkers, value, host.MaxWorkers)
+	}
+	cfg.Workers = n
+	return nil
+}
+
+// plugins are the embedded ones and those of the configuration, by name.
+func plugins(configured map[string]config.Plugin) ([]host.Plugin, error) {
+	embedded, err := builtin.Plugins()
+	if err != nil {
+		return nil, err
+	}
+	var all []host.Plugin
+	for _, p := range embedded {
+		all = append(all, host.Plugin{Name: p.Name, Wasm: p.Wasm, Builtin: true})
+	}
+	for _, name := range sortedKeys(configured) {
+		p := configured[name]
+		settings, err := p.ConfigJSON()
+		if err != nil {
+			return nil, &usageError{err: fmt.Errorf("plugin %s: its configuration: %w", name, err)}
+		}
+		all = append(all, host.Plugin{
+			Name: name, Path: p.Path, SHA256: p.SHA256, Grant: host.Grant(p.Grant), Config: settings,
+		})
+	}
+	return all, nil
+}
+
+func limits(l config.Limits) guest.Limits {
+	return guest.Limits{
+		ModuleBytes:  l.ModuleBytes,
+		TableEntries: int64(l.TableEntries),
+		MemoryBytes:  l.MemoryBytes,
+		HookTime:     l.HookTimeout,
+		OutputBytes:  l.OutputBytes,
+		ResultBytes:  l.ResultBytes,
+		RequestBytes: l.RequestBytes,
+		LogLines:     l.LogLines,
+		LogLineBytes: int(l.LogLineBytes),
+		Calls:        l.Calls,
+	}
+}
+
+func downloads(d config.Download) download.Config {
+	return download.Config{
+		UserAgent:           d.UserAgent,
+		MaxAttempts:         d.MaxAttempts,
+		ConnectTimeout:      d.ConnectTimeout,
+		StallTimeout:        d.StallTimeout,
+		StallBytesPerSecond: d.StallBytesPerSecond,
+		PerHost:             d.PerHost,
+		MaxRedirects:        d.MaxRedirects,
+		AllowDowngrade:      d.AllowDowngrade,
+		BackoffBase:         d.BackoffBase,
+		BackoffMax:          d.BackoffMax,
+	}
+}
+
+// cacheDir is the folder for compiled plugins: of the environment, of the
+// configuration, the user's, the system's, or "" for none.
+func (a *app) cacheDir(configured string) string {
+	if dir, ok := a.env(envCache); ok {
+		return dir
+	}
+	if configured != "" {
+		return configured
+	}
+	if dir := a.getenv("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "sourcehost")
+	}
+	if home := a.getenv("HOME"); filepath.IsAbs(home) && isDir(home) {
+		return filepath.Join(home, ".cache", "sourcehost")
+	}
+	if writable(systemCache) || !isDir(systemCache) && writable(filepath.Dir(systemCache)) {
+		return systemCache
+	}
+	return ""
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func writable(dir string) bool {
+	return unix.Access(dir, unix.W_OK|unix.X_OK) == nil
+}
+
+// getenv is the environment without the difference between unset and empty.
+func (a *app) getenv(name string) string {
+	value, _ := a.env(name)
+	return value
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return slices.Clip(keys)
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/progress"
+	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/manifest"
+)
+
+// fetchFlags are the flags of fetch.
+type fetchFlags struct {
+	store    string
+	workers  int
+	progress string
+	output   *format
+	sources  []string
+	dryRun   bool
+	verify   bool
+}
+
+func (a *app) fetchCommand() *cobra.Command {
+	var f fetchFlags
+	cmd := &cobra.Command{
+		Use:   "fetch MANIFEST|-",
+		Short: "Fetch all sources of a manifest into an osbuild store",
+		Long: `Fetch reads a manifest, checks it as the command check does, and fetches what
+its sources name into an osbuild store, as DIR/sources/<content type>/<key>.
+Nothing gets its name there before its content was verified against its key. What
+is in the store already is not fetched again. Large partial downloads are kept,
+also when fetch is interrupted, and resumed the next time.`,
+		Example: `  sourcehost fetch manifest.json
+  sourcehost fetch --store /var/cache/osbuild/store --workers 64 manifest.json
+  sourcehost fetch --source org.osbuild.curl --dry-run manifest.json
+  sourcehost fetch --progress json --output json - < manifest.json > result.json`,
+		Args: oneManifest,
+	}
+	cmd.Flags().StringVar(&f.store, "store", "", "osbuild store, a `DIR` (default .osbuild, as osbuild's own)")
+	cmd.Flags().IntVar(&f.workers, "workers", 0, "how many items to fetch at once (default 32)")
+	cmd.Flags().StringVar(&f.progress, "progress", "auto", "what to show meanwhile, a `KIND`: auto, bar, plain, json (see 'sourcehost help progress-json') or none")
+	cmd.Flags().StringArrayVar(&f.sources, "source", nil, "fetch only the source `NAME`; may be repeated")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "fetch nothing, list what would be fetched and what is in the store")
+	cmd.Flags().BoolVar(&f.verify, "verify", false, "read what is in the store already and fetch it again when it does not match its key")
+	f.output = outputFlag(cmd)
+	completeWords(cmd, "progress", "auto", "bar", "plain", "json", "none")
+	mustRegister(cmd, "source", a.completeSources)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.fetch(cmd, f, args[0]) }
+	return cmd
+}
+
+// fetch runs the command: it configures, reads, checks, fetches and reports.
+func (a *app) fetch(cmd *cobra.Command, f fetchFlags, path string) error {
+	mode, err := progress.ParseMode(f.progress)
+	if err != nil {
+		return &usageError{err: err}
+	}
+	mode = mode.Resolve(a.stderr, a.getenv("TERM"))
+	cfg, err := a.fetchConfig(cmd, &f)
+	if err != nil {
+		return err
+	}
+	live := &relay{app: a, mode: mode}
+	cfg.Notify, cfg.Logger = live.event, a.logger(live, mode)
+	h, err := host.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	m, err := a.fetchManifest(cmd.Context(), h, path, f)
+	if err != nil {
+		return err
+	}
+	live.start(m, f.dryRun)
+	sum := fetchAll(cmd.Context(), h, m, f)
+	live.stop()
+	return a.report(sum, *f.output, mode)
+}
+
+// fetchConfig is the configuration with fetch's own flags applied. It also
+// completes the flags from the environment.
+func (a *app) fetchConfig(cmd *cobra.Command, f *fetchFlags) (host.Config, error) {
+	cfg, err := a.hostConfig()
+	if err != nil {
+		return cfg, err
+	}
+	if cmd.Flags().Changed("workers") {
+		if f.workers < 1 || f.workers > host.MaxWorkers {
+			return cfg, usagef("--workers is %d, but must be between 1 and %d", f.workers, host.MaxWorkers)
+		}
+		cfg.Workers = f.workers
+	}
+	switch {
+	case cmd.Flags().Changed("store") && f.store == "":
+		return cfg, usagef("--store is empty: name a folder, or leave the flag out for %s", defaultStore)
+	case f.store == "":
+		f.store = a.getenv(envStore)
+	}
+	if f.store == "" {
+		f.store = defaultStore
+	}
+	return cfg, nil
+}
+
+// fetchManifest reads and checks the part of the manifest that is to be
+// fetched.
+func (a *app) fetchManifest(ctx context.Context, h *host.Host, path string, f fetchFlags) (*manifest.Manifest, error) {
+	m, err := a.readManifest(ctx, h, path)
+	if err == nil {
+		m, err = only(m, f.sources)
+	}
+	if err == nil {
+		err = h.Check(m).Err()
+	}
+	var problems manifest.Problems
+	if errors.As(err, &problems) && *f.output == formatJSON {
+		if failed := writeJSON(a.stdout, checkDocument{Problems: problems}); failed != nil {
+			return nil, failed
+		}
+	}
+	return m, err
+}
+
+// fetchAll fetches one source after the other, all of them even when one fails,
+// until ctx is done.
+func fetchAll(ctx context.Context, h *host.Host, m *manifest.Manifest, f fetchFlags) summary {
+	sum := summary{store: f.store, dryRun: f.dryRun}
+	start := time.Now()
+	for _, s := range m.Sources {
+		if ctx.Err() != nil {
+			break
+		}
+		items := make([]host.Item, len(s.Items))
+		for i, it := range s.Items {
+			items[i] = host.Item{Key: it.Key, Desc: it.Desc}
+		}
+		result, err := h.Run(ctx, host.Request{
+			Source: s.Name, Items: items, Options: s.Options,
+			Store: filepath.Join(f.store, "sources"), Verify: f.verify, DryRun: f.dryRun,
+		})
+		sum.sources = append(sum.sources, sourceSummary{name: s.Name, items: len(items), result: result, err: err})
+	}
+	sum.duration = time.Since(start)
+	if ctx.Err() != nil {
+		sum.stopped = context.Cause(ctx)
+	}
+	return sum
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sourcehost/sourcehost/host/guest"
+	"github.com/sourcehost/sourcehost/internal/abi"
+	"github.com/sourcehost/sourcehost/internal/plugin"
+)
+
+func (a *app) pluginPackCommand() *cobra.Command {
+	var manifestPath, out string
+	cmd := &cobra.Command{
+		Use:   "pack FILE.wasm --manifest plugin.json",
+		Short: "Put the plugin manifest into a plugin's wasm file",
+		Long: `Pack writes the plugin manifest into a custom section of the wasm file, in place
+of one that is there, and then checks the plugin as the host does when it loads
+it. A plugin that the host would refuse is not written.`,
+		Example: `  GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o acme.wasm .
+  sourcehost plugin pack acme.wasm --manifest plugin.json -o dist/acme.wasm`,
+		Args: oneFile,
+	}
+	cmd.Flags().StringVar(&manifestPath, "manifest", "", "plugin manifest, a JSON `FILE` (required)")
+	cmd.Flags().StringVarP(&out, "out", "o", "", "write the plugin to `OUT` (default: in place of FILE.wasm)")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		if manifestPath == "" {
+			return usagef("no plugin manifest is given: name it with --manifest plugin.json")
+		}
+		if out == "" {
+			out = args[0]
+		}
+		packed, m, err := pack(args[0], manifestPath)
+		if err != nil {
+			return &usageError{err: err}
+		}
+		if err := replaceFile(out, packed); err != nil {
+			return fmt.Errorf("cannot write the plugin: %w", err)
+		}
+		fmt.Fprintf(a.stdout, "%s: %s %s, %d bytes\n", out, m.Name, m.Version, len(packed))
+		return nil
+	}
+	return cmd
+}
+
+// oneFile is the check for commands that take one file.
+func oneFile(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("expected the path of one .wasm file, found %d arguments", len(args))
+	}
+	return nil
+}
+
+// pack returns the wasm file with the manifest inside, after it has passed the
+// host's checks.
+func pack(wasmPath, manifestPath string) ([]byte, *plugin.Manifest, error) {
+	wasm, err := os.ReadFile(wasmPath)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := os.ReadFile(manifestPath)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := plugin.ParseManifest(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", manifestPath, err)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, text); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", manifestPath, err)
+	}
+	packed, err := plugin.AppendSection(wasm, abi.ManifestSection, compact.Bytes())
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", wasmPath, err)
+	}
+	if _, err := guest.NewRuntime(guest.Config{}).Load(guest.Source{Name: wasmPath, Wasm: packed}); err != nil {
+		return nil, nil, fmt.Errorf("the host would refuse this plugin: %w", err)
+	}
+	return packed, m, nil
+}
+
+// replaceFile writes a file beside path and renames it, so that path is never
+// half written.
+func replaceFile(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".sourcehost-pack-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := errors.Join(f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

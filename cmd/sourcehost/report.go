@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/progress"
+	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
+	"github.com/sourcehost/sourcehost/host"
+)
+
+// summary is the outcome of a fetch.
+type summary struct {
+	store    string
+	dryRun   bool
+	sources  []sourceSummary
+	duration time.Duration
+	stopped  error // why the run ended early, or nil
+}
+
+type sourceSummary struct {
+	name   string
+	items  int
+	result *host.Result // may be nil when err is set
+	err    error        // of the source as a whole
+}
+
+func (s sourceSummary) counts() host.Counts {
+	if s.result == nil {
+		return host.Counts{}
+	}
+	return s.result.Counts()
+}
+
+func (s summary) counts() host.Counts {
+	var all host.Counts
+	for _, src := range s.sources {
+		c := src.counts()
+		all.Fetched += c.Fetched
+		all.Cached += c.Cached
+		all.Skipped += c.Skipped
+		all.Failed += c.Failed
+		all.Planned += c.Planned
+		all.Bytes += c.Bytes
+	}
+	return all
+}
+
+// err is what the summary means for the exit status, or nil.
+func (s summary) err() error {
+	if s.stopped != nil {
+		return s.stopped
+	}
+	var broken []error
+	items := 0
+	for _, src := range s.sources {
+		items += src.items
+		if src.err != nil {
+			broken = append(broken, src.err)
+		}
+	}
+	if failed := s.counts().Failed; failed > 0 {
+		broken = append(broken, fmt.Errorf("%d of %s failed", failed, text.Count(items, "item")))
+	}
+	return errors.Join(broken...)
+}
+
+// report writes the result and returns the error for the exit status.
+func (a *app) report(s summary, output format, mode progress.Mode) error {
+	err := s.err()
+	if output == formatJSON {
+		if failed := writeJSON(a.stdout, fetchDocument(s)); failed != nil {
+			return failed
+		}
+	} else {
+		a.printSummary(s)
+	}
+	if err != nil && mode == progress.JSON {
+		return &quietError{err: err} // standard error is for machines: the last line has told it
+	}
+	return err
+}
+
+func (a *app) printSummary(s summary) {
+	for _, src := range s.sources {
+		if src.result == nil {
+			continue
+		}
+		for _, it := range src.result.Items {
+			a.printItem(it, s.dryRun)
+		}
+	}
+	for _, src := range s.sources {
+		a.printCounts(src.name, src.items, src.counts(), s.dryRun)
+	}
+	switch {
+	case len(s.sources) == 0 && s.stopped == nil:
+		fmt.Fprintln(a.stdout, "the manifest has no sources: nothing to fetch")
+	case len(s.sources) > 1:
+		items := 0
+		for _, src := range s.sources {
+			items += src.items
+		}
+		a.printCounts("all", items, s.counts(), s.dryRun)
+	}
+	if !s.dryRun && len(s.sources) > 0 {
+		c := s.counts()
+		fmt.Fprintf(a.stdout, "%s fetched in %s\n", text.Bytes(c.Bytes), text.Seconds(s.duration))
+	}
+}
+
+// printItem lists failed items, and in a dry run all others too.
+func (a *app) printItem(it host.ItemResult, dryRun bool) {
+	key := text.Clean(it.Key)
+	switch {
+	case it.State == host.Failed && it.Err != nil:
+		fmt.Fprintf(a.stdout, "failed: %s: %s\n", key, text.Clean(it.Err.Text()))
+	case !dryRun:
+	case it.State == host.Planned:
+		fmt.Fprintf(a.stdout, "would fetch %s from %s\n", key, text.Clean(it.URL))
+	case it.State == host.Skipped:
+		fmt.Fprintf(a.stdout, "skipped     %s: %s\n", key, text.Clean(it.Reason))
+	default:
+		fmt.Fprintf(a.stdout, "%-11s %s\n", it.State, key)
+	}
+}
+
+func (a *app) printCounts(name string, items int, c host.Counts, dryRun bool) {
+	first := fmt.Sprintf("%d fetched", c.Fetched)
+	if dryRun {
+		first = fmt.Sprintf("%d to fetch", c.Planned)
+	}
+	fmt.Fprintf(a.stdout, "%s: %s: %s, %d cached, %d skipped, %d failed\n",
+		text.Clean(name), text.Count(items, "item"), first, c.Cached, c.Skipped, c.Failed)
+}
