@@ -26,6 +26,14 @@ type sidecar struct {
 	Validator []byte `json:"validator"` // any bytes, so base64
 }
 
+func (sc sidecar) encode() []byte {
+	data, err := json.Marshal(sc)
+	if err != nil {
+		panic(err) // numbers and bytes always have a JSON form
+	}
+	return data
+}
+
 // parseSidecar reads a .resume file; false when nothing can be resumed with it.
 func parseSidecar(data []byte) (sidecar, bool) {
 	var sc sidecar
@@ -82,12 +90,8 @@ func (s *Stage) note() error {
 	if s.validator == "" {
 		return nil
 	}
-	data, err := json.Marshal(sidecar{Format: sidecarFormat, Size: s.size, Validator: []byte(s.validator)})
-	if err != nil {
-		return err
-	}
 	s.kept = true
-	return s.staging.create(name, data)
+	return s.staging.create(name, sidecar{Format: sidecarFormat, Size: s.size, Validator: []byte(s.validator)}.encode())
 }
 
 // create makes a file that must not exist yet.
