@@ -12,44 +12,34 @@ const hidden = "***"
 // and with the values of query parameters that look like signatures or tokens
 // replaced. It never fails, also on what is no URL.
 func CleanURL(rawURL string) string {
-	s, _, _ := strings.Cut(rawURL, "#")
+	s := withoutUserinfo(strings.Map(printable, rawURL))
+	s, _, _ = strings.Cut(s, "#")
 	s, query, found := strings.Cut(s, "?")
-	s = withoutUserinfo(s, found, query)
-	if strings.Contains(query, "@") && !strings.Contains(rawURL, "://") {
-		query = hidden // not a URL that can be taken apart: show none of it
-	}
 	if found {
 		s += "?" + cleanQuery(query)
 	}
-	return strings.Map(printable, s)
+	return s
 }
 
-// withoutUserinfo removes the userinfo from s, a URL up to its query. A
-// password with an unquoted "/" makes the authority end early: then everything
-// up to the last "@" goes.
-func withoutUserinfo(s string, hasQuery bool, query string) string {
-	i := strings.Index(s, "://")
-	if i < 0 {
-		if j := strings.LastIndexByte(s, '@'); j >= 0 && !strings.Contains(s[:j], "/") {
-			return s[j+1:]
-		}
+// withoutUserinfo removes the userinfo of a URL. Passwords that should have
+// been quoted and were not can end the authority early: what then stands in the
+// place of a port is none, and everything up to the last "@" goes.
+func withoutUserinfo(s string) string {
+	start := 0
+	if i := strings.Index(s, "://"); i >= 0 {
+		start = i + len("://")
+	} else if strings.HasPrefix(s, "file:") {
 		return s
 	}
-	i += len("://")
-	authority, _, _ := strings.Cut(s[i:], "/")
-	if j := strings.LastIndexByte(authority, '@'); j >= 0 {
-		return s[:i] + s[i+j+1:]
+	end := len(s)
+	if i := strings.IndexAny(s[start:], "/?#"); i >= 0 {
+		end = start + i
 	}
-	if plausibleHost(authority) {
-		return s
+	at := strings.LastIndexByte(s[start:end], '@')
+	if at < 0 && !plausibleHost(s[start:end]) {
+		at = strings.LastIndexByte(s[start:], '@')
 	}
-	if j := strings.LastIndexByte(s, '@'); j >= i {
-		return s[:i] + s[j+1:]
-	}
-	if hasQuery && strings.Contains(query, "@") {
-		return s[:i] + hidden
-	}
-	return s
+	return s[:start] + s[start+at+1:]
 }
 
 // plausibleHost reports whether authority can be a host with or without a port,
@@ -58,8 +48,8 @@ func plausibleHost(authority string) bool {
 	if strings.HasPrefix(authority, "[") {
 		return true
 	}
-	_, port, found := strings.Cut(authority, ":")
-	return !found || strings.Trim(port, "0123456789") == ""
+	_, port, _ := strings.Cut(authority, ":")
+	return strings.Trim(port, "0123456789") == ""
 }
 
 // cleanQuery hides the values of parameters that look secret.
@@ -80,9 +70,8 @@ func cleanQuery(query string) string {
 // secretWords are parts of the names of parameters that carry credentials or
 // signatures: those of S3, CloudFront, Google, Azure and Akamai among them.
 var secretWords = []string{
-	"auth", "token", "secret", "sign", "sig", "passw", "pwd", "credential", "apikey",
-	"api_key", "api-key", "access", "jwt", "hdn", "hmac", "policy", "session", "key-pair",
-	"x-amz-", "x-goog-",
+	"auth", "token", "secret", "sig", "passw", "pwd", "credential", "apikey", "api_key",
+	"api-key", "access", "jwt", "hdn", "hmac", "policy", "session", "key-pair", "x-amz-", "x-goog-",
 }
 
 func secretName(name string) bool {

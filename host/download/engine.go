@@ -2,24 +2,80 @@ package download
 
 import (
 	"context"
-	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
 )
+
+// copyBytes is the size of the buffers between network and target: large
+// enough that the calls on both sides cost little per byte.
+const copyBytes = 128 << 10
 
 // Engine fetches files. It is safe for use by many goroutines, which share its
 // connections.
 type Engine struct {
-	cfg Config
+	cfg      Config
+	trans    transports
+	watch    watchdog
+	buffers  sync.Pool
+	proxyEnv func() proxyEnv
+	// The clock, for tests: sleep returns early, with false, when ctx is done.
+	now    func() time.Time
+	sleep  func(ctx context.Context, d time.Duration) bool
+	jitter func() float64 // in [0, 1)
 }
 
 // New returns an engine. It costs nothing until the first fetch.
 func New(cfg Config) *Engine {
-	return &Engine{cfg: cfg.withDefaults()}
+	e := &Engine{cfg: cfg.withDefaults(), now: time.Now, sleep: sleep, jitter: rand.Float64}
+	e.trans.cfg = &e.cfg
+	e.watch.window = e.cfg.StallTimeout
+	e.watch.least = int64(float64(e.cfg.StallBytesPerSecond) * e.cfg.StallTimeout.Seconds())
+	e.buffers.New = func() any { b := make([]byte, copyBytes); return &b }
+	e.proxyEnv = sync.OnceValue(func() proxyEnv { return readProxyEnv(e.cfg.Environ) })
+	return e
 }
 
-// Close closes the connections that are idle. Fetches should have returned.
-func (e *Engine) Close() {}
+// Close closes the connections that are idle. Fetches should have returned
+// before; one that has not keeps its connection until it does.
+func (e *Engine) Close() {
+	e.trans.close()
+	e.watch.close()
+}
 
-// Fetch brings the bytes of req to t. Any error is an *Error.
+// Fetch brings the bytes of req to t. Any error is an *Error. When ctx is done
+// it returns at once; only a method of t that does not return can hold it up.
 func (e *Engine) Fetch(ctx context.Context, req Request, t Target) (Info, error) {
-	return Info{}, &Error{Kind: KindInvalid, Name: req.Name, Err: errors.New("no URL was given")}
+	f := newFetch(e, &req, t)
+	for {
+		s, flt := f.next(ctx)
+		if flt != nil {
+			return Info{}, f.failure(flt)
+		}
+		if s == nil {
+			return Info{}, f.failure(nil)
+		}
+		flt = f.attempt(ctx, s)
+		if flt == nil {
+			return f.info(s), nil
+		}
+		if ctx.Err() != nil {
+			flt = canceled(ctx)
+		}
+		f.note(s, flt)
+		if flt.fatal {
+			return Info{}, f.failure(flt)
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
 }

@@ -26,8 +26,9 @@ type Request struct {
 	// trusted in addition to the system's, also after redirects.
 	CA string
 	// Cert and Key are the paths of the client's certificate and private key
-	// in PEM. Without Key, the file of Cert holds both. The certificate is
-	// offered to the origins of URLs only.
+	// in PEM. Without Key, the file of Cert holds both. They follow the same
+	// rule as Header: content networks redirect to other hosts with signed
+	// URLs, which need not learn who the client is.
 	Cert, Key string
 	// Proxy is the URL of the proxy for every request of this item: http,
 	// https or socks5. Empty means that the environment variables decide.

@@ -1,0 +1,124 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// body copies what a response carries to the target.
+type body struct {
+	f        *fetch
+	ctx      context.Context
+	transfer *transfer
+	done     int64 // bytes of the item that are there
+	end      int64 // where this body ends; 0: at total
+	total    int64 // size of the item; -1: unknown
+	told     time.Time
+}
+
+// copy reads in to its end. The counter of the transfer moves with every read,
+// and ctx is looked at in between, so that nothing runs on after it is done.
+func (b *body) copy(in io.Reader) *fault {
+	buf := b.f.e.buffers.Get().(*[]byte)
+	defer b.f.e.buffers.Put(buf)
+	b.progress(false)
+	limit := b.total
+	if b.end > 0 {
+		limit = b.end
+	}
+	for {
+		n, err := in.Read(*buf)
+		if b.ctx.Err() != nil {
+			return b.broken(context.Cause(b.ctx))
+		}
+		if limit >= 0 && b.done+int64(n) > limit {
+			return &fault{kind: KindNetwork, fresh: true,
+				err: fmt.Errorf("more than the %d bytes that the server announced came", limit)}
+		}
+		if n > 0 {
+			if flt := b.write((*buf)[:n]); flt != nil {
+				return flt
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return b.broken(err)
+		}
+	}
+	if b.done < b.total {
+		return b.broken(io.ErrUnexpectedEOF)
+	}
+	b.progress(true)
+	return nil
+}
+
+func (b *body) write(p []byte) *fault {
+	b.transfer.writing.Store(true)
+	n, err := b.f.t.Write(p)
+	b.transfer.writing.Store(false)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		return diskFault(err)
+	}
+	b.done += int64(n)
+	b.transfer.received.Add(int64(n))
+	b.progress(false)
+	return nil
+}
+
+// broken says how far the body came.
+func (b *body) broken(err error) *fault {
+	came := fmt.Sprintf("%d bytes", b.done)
+	if b.total >= 0 {
+		came = fmt.Sprintf("%d of %d bytes", b.done, b.total)
+	}
+	if errors.Is(err, errStalled) {
+		cfg := &b.f.e.cfg
+		return &fault{kind: KindTimeout, err: fmt.Errorf("%w after %s: less than %d bytes/s for %v",
+			err, came, cfg.StallBytesPerSecond, cfg.StallTimeout)}
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return &fault{kind: KindNetwork, err: fmt.Errorf("the body ended early, after %s: %w", came, err)}
+	}
+	return &fault{kind: KindNetwork, err: fmt.Errorf("the body broke after %s: %w", came, err)}
+}
+
+// progress tells the caller, not more often than configured but at the end.
+func (b *body) progress(always bool) {
+	if b.f.req.Progress == nil {
+		return
+	}
+	now := time.Now()
+	if !always && now.Sub(b.told) < b.f.e.cfg.ProgressInterval {
+		return
+	}
+	b.told = now
+	b.f.req.Progress(b.done, b.total)
+}
+
+// verify asks the target whether the bytes are right. When they are not and
+// some came from an earlier attempt, the same URL gets another chance from
+// zero, once: the mixture may be to blame.
+func (f *fetch) verify(resumed bool) *fault {
+	err := f.t.Verify()
+	if err == nil {
+		return nil
+	}
+	if !isMismatch(err) {
+		return diskFault(err)
+	}
+	flt := &fault{kind: KindMismatch, err: err, fresh: true, tries: mismatchTries,
+		hint: "the server's copy differs from what the manifest expects, or something on the way changed it"}
+	if resumed && !f.remix {
+		f.remix = true
+		flt.again, flt.tries = true, 0
+	}
+	return flt
+}

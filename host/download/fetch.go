@@ -1,0 +1,232 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// fetch is the state of one call of Engine.Fetch.
+type fetch struct {
+	e        *Engine
+	req      *Request
+	t        Target
+	sources  []*source
+	current  int // index of the source that was tried last, -1 at first
+	attempts int
+	// fresh: what the target has must not be completed.
+	fresh bool
+	// noCache: other bytes came than expected; caches on the way are asked to
+	// look again.
+	noCache bool
+	// remix: completed bytes have turned out wrong once already.
+	remix bool
+	// resumed, final and size describe the response that succeeded.
+	resumed bool
+	final   string
+	size    int64
+}
+
+// source is one URL of the request.
+type source struct {
+	raw      string
+	url      *url.URL // without fragment; nil until the first attempt
+	attempts int
+	failures int            // in a row
+	spent    map[string]int // attempts by cause, for faults with few tries
+	ready    time.Time
+	again    bool
+	gone     bool
+	last     *fault
+}
+
+func newFetch(e *Engine, req *Request, t Target) *fetch {
+	f := &fetch{e: e, req: req, t: t, current: -1}
+	all := make([]source, len(req.URLs))
+	f.sources = make([]*source, len(req.URLs))
+	for i, raw := range req.URLs {
+		all[i].raw = raw
+		f.sources[i] = &all[i]
+	}
+	return f
+}
+
+// next picks the source to try: the one at hand when only its resuming failed,
+// else the first that is ready after it, in a circle. It waits when all that
+// are left must be waited for. It returns nil when nothing is left to try.
+func (f *fetch) next(ctx context.Context) (*source, *fault) {
+	if ctx.Err() != nil {
+		return nil, canceled(ctx)
+	}
+	if f.attempts >= f.e.cfg.MaxAttempts {
+		return nil, nil
+	}
+	if f.current >= 0 && f.sources[f.current].again {
+		f.sources[f.current].again = false
+		return f.sources[f.current], nil
+	}
+	var now time.Time
+	if f.attempts > 0 {
+		now = f.e.now()
+	}
+	best := -1
+	for i := range f.sources {
+		k := (f.current + 1 + i) % len(f.sources)
+		s := f.sources[k]
+		if s.gone {
+			continue
+		}
+		if !s.ready.After(now) {
+			best = k
+			break
+		}
+		if best < 0 || s.ready.Before(f.sources[best].ready) {
+			best = k
+		}
+	}
+	if best < 0 {
+		return nil, nil
+	}
+	if d := f.sources[best].ready.Sub(now); d > 0 && !f.e.sleep(ctx, d) {
+		return nil, canceled(ctx)
+	}
+	f.current = best
+	return f.sources[best], nil
+}
+
+// note records a failed attempt and decides when s may be tried again.
+func (f *fetch) note(s *source, flt *fault) {
+	s.last = flt
+	s.again = flt.again
+	s.failures++
+	f.fresh = f.fresh || flt.fresh
+	if flt.kind == KindMismatch {
+		f.noCache = true
+	}
+	s.gone = flt.final || flt.fatal
+	if flt.tries > 0 {
+		if s.spent == nil {
+			s.spent = make(map[string]int)
+		}
+		cause := string(flt.kind)
+		s.spent[cause]++
+		s.gone = s.gone || s.spent[cause] >= flt.tries
+	}
+	if !s.gone && !flt.again {
+		s.ready = f.e.now().Add(max(f.backoff(s.failures), flt.wait))
+	}
+	f.e.cfg.Logger.Debug("download attempt failed", "item", f.req.Name, "url", CleanURL(s.raw),
+		"attempt", f.attempts, "kind", string(flt.kind), "error", flt.err)
+}
+
+// backoff returns the pause after so many failures in a row: doubled each
+// time, with up to half taken off at random so that workers that failed
+// together do not come back together.
+func (f *fetch) backoff(failures int) time.Duration {
+	d := f.e.cfg.BackoffBase
+	for i := 1; i < failures && d < f.e.cfg.BackoffMax; i++ {
+		d *= 2
+	}
+	d = min(d, f.e.cfg.BackoffMax)
+	return d - time.Duration(f.e.jitter()*float64(d)/2)
+}
+
+// count is called right before a request is made.
+func (f *fetch) count(s *source) {
+	f.attempts++
+	s.attempts++
+}
+
+// prepare parses the source's URL and asks the policy for it, once.
+func (f *fetch) prepare(s *source) *fault {
+	if s.url != nil {
+		return nil
+	}
+	u, err := url.Parse(QuotePath(s.raw))
+	if err != nil {
+		var inner *url.Error // its text repeats the URL, password included
+		if errors.As(err, &inner) {
+			err = inner.Err
+		}
+		return invalidFault("the URL is malformed: %s", withoutSecretsOf(s.raw, err))
+	}
+	u.Scheme = strings.ToLower(u.Scheme)
+	u.Fragment, u.RawFragment = "", ""
+	switch {
+	case u.Scheme == "file":
+		if flt := checkFileURL(u); flt != nil {
+			return flt
+		}
+	case u.Scheme != "http" && u.Scheme != "https":
+		return invalidFault("the URL has the scheme %q: expected http, https or file", u.Scheme)
+	case u.Hostname() == "":
+		return invalidFault("the URL has no host")
+	}
+	if flt := f.check(u); flt != nil {
+		return flt
+	}
+	s.url = u
+	return nil
+}
+
+// withoutSecretsOf returns the text of a parse error, which may quote a part of
+// the authority, and with it of a password, when the URL has any userinfo.
+func withoutSecretsOf(raw string, err error) string {
+	if strings.Contains(raw, "@") {
+		return "it cannot be parsed (the reason is not shown, because it could contain a password)"
+	}
+	return err.Error()
+}
+
+// check asks the request's policy for a URL.
+func (f *fetch) check(u *url.URL) *fault {
+	if f.req.CheckURL == nil {
+		return nil
+	}
+	if err := f.req.CheckURL(u); err != nil {
+		return deniedFault(err)
+	}
+	return nil
+}
+
+// attempt makes one request of s and brings the body to the target.
+func (f *fetch) attempt(ctx context.Context, s *source) *fault {
+	if flt := f.prepare(s); flt != nil {
+		return flt
+	}
+	if s.url.Scheme == "file" {
+		return f.file(ctx, s)
+	}
+	return f.http(ctx, s)
+}
+
+func (f *fetch) info(s *source) Info {
+	return Info{URL: CleanURL(s.raw), Final: f.final, Bytes: f.size, Attempts: f.attempts, Resumed: f.resumed}
+}
+
+// failure makes the error of the whole fetch. Without flt it is the fault that
+// was met last.
+func (f *fetch) failure(flt *fault) *Error {
+	e := &Error{Name: f.req.Name, Attempts: f.attempts}
+	if f.current >= 0 {
+		e.URL = CleanURL(f.sources[f.current].raw)
+		if flt == nil {
+			flt = f.sources[f.current].last
+		}
+	}
+	if flt == nil {
+		flt = invalidFault("no URL was given")
+	}
+	e.Kind, e.Err, e.Hint = flt.kind, flt.err, flt.hint
+	if flt.fatal {
+		return e
+	}
+	for i, s := range f.sources {
+		if i != f.current && s.last != nil {
+			e.Others = append(e.Others, URLError{URL: CleanURL(s.raw), Kind: s.last.kind, Attempts: s.attempts, Err: s.last.err})
+		}
+	}
+	return e
+}

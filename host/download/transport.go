@@ -1,0 +1,217 @@
+package download
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// readBuffer holds a small file with its header, so that it comes in one
+	// read. Larger reads go past it.
+	readBuffer = 32 << 10
+	// idleTime is how long a connection is kept that nobody uses.
+	idleTime = 60 * time.Second
+	// pingTime is how long an HTTP/2 connection may be silent before it is
+	// probed: a dead one would otherwise get every retry.
+	pingTime = 10 * time.Second
+	// sessionCache is how many TLS sessions are kept for quicker handshakes.
+	sessionCache = 64
+)
+
+// settings are all that connections depend on. Two requests share connections
+// only when their settings are equal.
+type settings struct {
+	tls   tlsSettings // zero for http
+	proxy string      // URL with userinfo; empty: direct
+}
+
+// transports holds one http.Transport for each different settings.
+type transports struct {
+	cfg *Config
+	mu  sync.Mutex
+	all map[settings]*http.Transport
+}
+
+// roundTripper returns what sends a request for u, and the proxy it goes
+// through. When the chain has left the source's origin, the client's
+// certificate stays behind.
+func (f *fetch) roundTripper(u *url.URL, left bool) (http.RoundTripper, *url.URL, *fault) {
+	proxy, flt := f.proxyFor(u)
+	if flt != nil {
+		return nil, nil, flt
+	}
+	var s settings
+	if proxy != nil {
+		s.proxy = proxy.String()
+		if flt := f.e.literalAllowed(u); flt != nil {
+			return nil, nil, flt
+		}
+	}
+	if u.Scheme == "https" || proxy != nil && proxy.Scheme == "https" {
+		files := tlsFiles{ca: f.req.CA}
+		if u.Scheme == "https" && !left {
+			files.cert, files.key = f.req.Cert, f.req.Key
+		}
+		set, err := files.stat()
+		if err != nil {
+			return nil, nil, &fault{kind: KindTLS, err: err, final: true}
+		}
+		set.insecure = f.req.Insecure
+		s.tls = set
+	}
+	t, err := f.e.trans.get(s, proxy)
+	if err != nil {
+		return nil, nil, &fault{kind: KindTLS, err: err, final: true}
+	}
+	return t, proxy, nil
+}
+
+// literalAllowed asks the address policy for a host that is an address, where
+// the connection goes to a proxy instead.
+func (e *Engine) literalAllowed(u *url.URL) *fault {
+	ip, err := netip.ParseAddr(u.Hostname())
+	if err != nil || e.cfg.AddrPolicy == nil {
+		return nil
+	}
+	if err := e.cfg.AddrPolicy(ip.Unmap()); err != nil {
+		return deniedFault(&addrDenied{ip: ip, err: err})
+	}
+	return nil
+}
+
+// get returns the transport for s, made on first use.
+func (t *transports) get(s settings, proxy *url.URL) (*http.Transport, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if found := t.all[s]; found != nil {
+		return found, nil
+	}
+	made, err := t.make(s, proxy)
+	if err != nil {
+		return nil, err
+	}
+	if t.all == nil {
+		t.all = make(map[settings]*http.Transport)
+	}
+	t.all[s] = made
+	return made, nil
+}
+
+func (t *transports) make(s settings, proxy *url.URL) (*http.Transport, error) {
+	cfg := t.cfg
+	dialer := &net.Dialer{
+		Timeout:        cfg.ConnectTimeout,
+		Resolver:       cfg.Resolver,
+		ControlContext: cfg.control(),
+	}
+	conf, err := s.tls.config()
+	if err != nil {
+		return nil, err
+	}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(cfg.HTTP2 != Off)
+	tr := &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        conf,
+		TLSHandshakeTimeout:    cfg.TLSTimeout,
+		ResponseHeaderTimeout:  cfg.HeaderTimeout,
+		DisableCompression:     true,
+		MaxConnsPerHost:        cfg.PerHost,
+		MaxIdleConnsPerHost:    cfg.PerHost,
+		IdleConnTimeout:        idleTime,
+		ReadBufferSize:         readBuffer,
+		MaxResponseHeaderBytes: 256 << 10,
+		Protocols:              &protocols,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingTime, PingTimeout: pingTime},
+	}
+	if proxy != nil {
+		tr.Proxy = http.ProxyURL(proxy)
+		tr.OnProxyConnectResponse = connectResponse
+		if proxy.Scheme == "https" {
+			tr.DialTLSContext = proxyTLSDial(dialer, conf, proxy.Hostname(), cfg.TLSTimeout)
+		}
+	}
+	return tr, nil
+}
+
+// close closes idle connections and forgets the transports.
+func (t *transports) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, tr := range t.all {
+		tr.CloseIdleConnections()
+	}
+	t.all = nil
+}
+
+// control returns the hook that asks the policy for the address that is really
+// connected to: after name resolution, so that no second answer of a name
+// server can slip another one in.
+func (c *Config) control() func(context.Context, string, string, syscall.RawConn) error {
+	if c.AddrPolicy == nil {
+		return nil
+	}
+	return func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		at, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return &addrDenied{err: err}
+		}
+		ip := at.Addr().Unmap()
+		if err := c.AddrPolicy(ip); err != nil {
+			return &addrDenied{ip: ip, err: err}
+		}
+		return nil
+	}
+}
+
+// addrDenied is the address policy's refusal.
+type addrDenied struct {
+	ip  netip.Addr
+	err error
+}
+
+func (e *addrDenied) Error() string {
+	return fmt.Sprintf("connecting to the address %v is not allowed: %v", e.ip, e.err)
+}
+
+func (e *addrDenied) Unwrap() error { return e.err }
+
+// proxyTLSDial connects to a proxy over TLS. It has a configuration of its own,
+// because the client's certificate and "insecure" are meant for servers, and
+// HTTP/2 cannot be spoken to it.
+func proxyTLSDial(d *net.Dialer, conf *tls.Config, host string, timeout time.Duration) func(context.Context, string, string) (net.Conn, error) {
+	own := conf.Clone()
+	own.GetClientCertificate = nil
+	own.InsecureSkipVerify = false
+	own.NextProtos = nil
+	own.ServerName = host
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := d.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeoutCause(ctx, timeout, errProxyHandshake)
+		defer cancel()
+		secure := tls.Client(conn, own)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
+			}
+			return nil, err
+		}
+		return secure, nil
+	}
+}
+
+var errProxyHandshake = errors.New("the TLS handshake with the proxy timed out")
