@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -53,8 +52,3 @@ func (p Problems) Err() error {
 // MaxProblems is how many problems are described one by one; what is beyond is
 // counted in a last problem.
 const MaxProblems = 100
-
-// more is the problem that stands for n further ones.
-func more(source, pointer string, n int) Problem {
-	return Problem{Source: source, Pointer: pointer, Message: fmt.Sprintf("%d more problems were found and are not listed", n)}
-}

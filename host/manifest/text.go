@@ -1,10 +1,13 @@
 package manifest
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sourcehost/sourcehost/internal/rawjson"
 )
 
 // maxShown is how many characters of a value or name a message shows.
@@ -60,4 +63,52 @@ func escapeInvisible(s string) string {
 	}
 	q := strconv.Quote(s)
 	return q[1 : len(q)-1]
+}
+
+// describeRaw names a JSON value and its kind for a message.
+func describeRaw(raw []byte) string {
+	switch {
+	case len(raw) == 0:
+		return "nothing"
+	case raw[0] == '{':
+		return "an object"
+	case raw[0] == '[':
+		return "an array"
+	case raw[0] == '"':
+		s, err := rawjson.NewReader(raw).String()
+		if err != nil { // cannot be: the text was validated
+			return "a string"
+		}
+		return "the string " + show(s)
+	case raw[0] == 't', raw[0] == 'f', raw[0] == 'n':
+		return string(raw)
+	}
+	return "the number " + showNumber(string(raw))
+}
+
+// describe does the same for a decoded value.
+func describe(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return strconv.FormatBool(v)
+	case string:
+		return "the string " + show(v)
+	case json.Number:
+		return "the number " + showNumber(v.String())
+	case []any:
+		return "an array"
+	case map[string]any:
+		return "an object"
+	}
+	return "something else"
+}
+
+// showNumber shortens a number.
+func showNumber(s string) string {
+	if short, cut := shorten(s, 24); cut {
+		return short + "…"
+	}
+	return s
 }
