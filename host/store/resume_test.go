@@ -1,0 +1,233 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// leavePartial stages n bytes of data as a run would that was interrupted.
+func leavePartial(t *testing.T, f *Files, data []byte, n int) Key {
+	t.Helper()
+	key := keyOf(t, data)
+	s := stage(t, f, key)
+	if err := s.Reset(int64(len(data)), "v1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write(data[:n]); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func TestMismatchAfterResume(t *testing.T) {
+	f := newFiles(t)
+	data := content(1, 3*resumeMin)
+	key := leavePartial(t, f, data, 2*resumeMin)
+	file, err := os.OpenFile(stagedPath(f, key.String()+partSuffix), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.WriteAt([]byte{data[5] ^ 1}, 5) // what a power loss may do
+	file.Close()
+	s := stage(t, f, key)
+	s.Write(data[s.Offset():])
+	e := wantErr[*MismatchError](t, s.Verify())
+	if !e.Resumed || e.Size != int64(len(data)) {
+		t.Errorf("got %+v", e)
+	}
+	if s.Offset() != 0 {
+		t.Errorf("the broken partial is still offered: %d bytes", s.Offset())
+	}
+	if err := s.Reset(int64(len(data)), "v1"); err != nil {
+		t.Fatal(err)
+	}
+	s.Write(data)
+	if err := s.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantEntry(t, f, key)
+	wantNothingStaged(t, f)
+}
+
+// TestResumeNothingLeft goes on with a partial that is the whole body already.
+func TestResumeNothingLeft(t *testing.T) {
+	f := newFiles(t)
+	data := content(1, 2*resumeMin)
+	key := leavePartial(t, f, data, len(data))
+	s := stage(t, f, key)
+	if s.Offset() != int64(len(data)) {
+		t.Fatalf("%d bytes are offered", s.Offset())
+	}
+	if err := s.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantEntry(t, f, key)
+	wantNothingStaged(t, f)
+}
+
+// TestResumeTwice goes on with a partial in a third run without a byte more in the
+// second.
+func TestResumeTwice(t *testing.T) {
+	f := newFiles(t)
+	data := content(1, 2*resumeMin)
+	key := leavePartial(t, f, data, resumeMin)
+	if err := stage(t, f, key).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s := stage(t, f, key); s.Offset() != resumeMin || s.Validator() != "v1" {
+		t.Errorf("%d bytes of %q are offered", s.Offset(), s.Validator())
+	}
+}
+
+// TestUnusablePartial spoils what a run has left in every way: nothing is offered
+// then, and the item can be fetched anew.
+func TestUnusablePartial(t *testing.T) {
+	data := content(1, 2*resumeMin)
+	write := func(path, text string) error { return os.WriteFile(path, []byte(text), 0o644) }
+	for name, spoil := range map[string]func(part, resume string) error{
+		"no sidecar":          func(_, resume string) error { return os.Remove(resume) },
+		"empty sidecar":       func(_, resume string) error { return write(resume, "") },
+		"half a sidecar":      func(_, resume string) error { return write(resume, `{"format":1,"size":20`) },
+		"another format":      func(_, resume string) error { return write(resume, `{"format":2,"size":-1,"validator":"YQ=="}`) },
+		"no validator":        func(_, resume string) error { return write(resume, `{"format":1,"size":-1}`) },
+		"more than the body":  func(part, _ string) error { return os.Truncate(part, 3*resumeMin) },
+		"small":               func(part, _ string) error { return os.Truncate(part, resumeMin-1) },
+		"sidecar is a folder": func(_, resume string) error { return errors.Join(os.Remove(resume), os.Mkdir(resume, 0o755)) },
+		"sidecar is a link": func(part, resume string) error {
+			return errors.Join(os.Rename(resume, part+".other"), os.Symlink(part+".other", resume))
+		},
+		"second name": func(part, _ string) error { return os.Link(part, part+".link") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFiles(t)
+			key := leavePartial(t, f, data, resumeMin+100)
+			part, resume := stagedPath(f, key.String()+partSuffix), stagedPath(f, key.String()+resumeSuffix)
+			if err := spoil(part, resume); err != nil {
+				t.Fatal(err)
+			}
+			s := stage(t, f, key)
+			if s.Offset() != 0 || s.Validator() != "" {
+				t.Fatalf("%d bytes of %q are offered", s.Offset(), s.Validator())
+			}
+			err := s.Reset(int64(len(data)), "v2")
+			if name == "sidecar is a folder" { // ours is not to delete it
+				wantErrno(t, err, unix.EISDIR)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Write(data)
+			if err := s.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			wantEntry(t, f, key)
+			if _, err := os.Lstat(part); err == nil {
+				t.Error("the partial is still there")
+			}
+		})
+	}
+}
+
+// TestReservedBlocks checks that a partial that is kept does not keep the space
+// that was reserved for the rest.
+func TestReservedBlocks(t *testing.T) {
+	f := newFiles(t)
+	data := content(1, 64<<20)
+	key := leavePartial(t, f, data, resumeMin)
+	st, err := f.staging.lstat(key.String() + partSuffix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if used := st.Blocks * 512; used > 4*resumeMin {
+		t.Errorf("a partial of %d bytes uses %d bytes of the disk", st.Size, used)
+	}
+}
+
+// TestCancelReading stops the reading of a partial.
+func TestCancelReading(t *testing.T) {
+	f := newFiles(t)
+	data := content(1, 2*resumeMin)
+	key := leavePartial(t, f, data, resumeMin)
+	ctx, cancel := context.WithCancel(t.Context())
+	s, err := f.Stage(ctx, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := s.Write(data[resumeMin:]); !errors.Is(err, context.Canceled) {
+		t.Errorf("write: %v", err)
+	}
+	if err := s.Verify(); !errors.Is(err, context.Canceled) {
+		t.Errorf("verify: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if s := stage(t, f, key); s.Offset() != resumeMin {
+		t.Errorf("%d bytes are offered afterwards", s.Offset())
+	}
+}
+
+// TestCancelWaiting stops the waiting for somebody else's item.
+func TestCancelWaiting(t *testing.T) {
+	f := newFiles(t)
+	key := keyOf(t, nil)
+	first := stage(t, f, key)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := f.Stage(ctx, key)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Fatalf("did not wait: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	cancel()
+	select {
+	case err := <-done:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(time.Second):
+		t.Error("still waiting a second after the cancel")
+	}
+	if _, err := f.Stage(ctx, key); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that was cancelled before: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLongValidator does not let a server fill the staging folder.
+func TestLongValidator(t *testing.T) {
+	f := newFiles(t)
+	s := stage(t, f, keyOf(t, nil))
+	if err := s.Reset(2*resumeMin, string(content(1, maxValidator+1))); err != nil {
+		t.Fatal(err)
+	}
+	if s.Validator() != "" {
+		t.Error("a validator beyond the limit was taken")
+	}
+	if err := s.Reset(2*resumeMin, string(content(1, maxValidator))); err != nil {
+		t.Fatal(err)
+	}
+	s.Write(content(2, resumeMin))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s = stage(t, f, s.key); s.Validator() != string(content(1, maxValidator)) {
+		t.Error("a validator of the limit's length did not survive")
+	}
+}
