@@ -11,7 +11,7 @@ func TestParseINI(t *testing.T) {
 	data := "\ufeff; comment\nstray = before any section\n" +
 		"[one]\r\nName=value with = and : and # in it\r\nbaseurl:https://a/b\n# comment\n  ; comment\nlist = a\n   b\n\n\tc\n" +
 		"empty =\n  continued\nno separator\n = no name\ntwice = 1\ntwice = 2\n" +
-		"  [two] trailing\n  indented = 1\n  more = 2\n" +
+		"[two] trailing\n  indented = 1\n  more = 2\n" +
 		"[broken\nlost = 1\n" +
 		"[one]\nagain = 1"
 	want := []map[string]string{
