@@ -5,10 +5,10 @@ import "github.com/santhosh-tekuri/jsonschema/v5"
 // itemwise returns the members of a source object whose own members can be
 // checked one by one, with the schema to do it, because nothing in the schema
 // looks at several of them together: neither the schema of the member (it has a
-// type, properties, patternProperties, additionalProperties and no more), nor
-// anything else in the root (which sees an empty object in the member's place).
-// The result is the same as that of checking the whole, but it comes in the
-// order of the text, and in little memory.
+// type, patternProperties, additionalProperties and no more), nor anything else
+// in the root (which sees an empty object in the member's place). The result is
+// the same as that of checking the whole, but it comes in the order of the text,
+// and in little memory.
 func itemwise(root *jsonschema.Schema) map[string]*jsonschema.Schema {
 	members := map[string]*jsonschema.Schema{}
 	if root.Ref != nil {
@@ -32,8 +32,8 @@ func perMember(s *jsonschema.Schema) bool {
 		return false
 	}
 	return len(s.Enum) == 0 && s.Not == nil && s.AllOf == nil && s.AnyOf == nil && s.OneOf == nil &&
-		s.MinProperties <= 0 && s.MaxProperties == -1 && len(s.Required) == 0 && len(s.Dependencies) == 0 &&
-		!s.RegexProperties
+		s.MinProperties <= 0 && s.MaxProperties == -1 && len(s.Required) == 0 && len(s.Properties) == 0 &&
+		len(s.Dependencies) == 0 && !s.RegexProperties
 }
 
 // ignores reports whether a schema does not look into the named member of an

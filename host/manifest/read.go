@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
-	"github.com/sourcehost/sourcehost/internal/nearest"
 	"github.com/sourcehost/sourcehost/internal/rawjson"
 )
 
@@ -16,14 +14,18 @@ import (
 // otherwise: 128 MiB, about a hundred times the largest one known.
 const DefaultMaxBytes = 128 << 20
 
-// MaxItems is how many items a manifest may have in all its sources together,
-// about five hundred times as many as the largest one known.
-const MaxItems = 1_000_000
+// DefaultMaxItems is how many items a manifest may have in all its sources
+// together, unless Options say otherwise: about five hundred times as many as
+// the largest one known.
+const DefaultMaxItems = 1_000_000
 
 // Options are how a manifest is read. The zero value is good.
 type Options struct {
 	// MaxBytes is the largest manifest that is read; zero means DefaultMaxBytes.
 	MaxBytes int64
+	// MaxItems is how many items the sources may have together; zero means
+	// DefaultMaxItems.
+	MaxItems int
 	// Aliases returns the names that stand for "items" in a source, for example
 	// "urls" in org.osbuild.curl. Nil means that there are none.
 	Aliases func(source string) []string
@@ -34,6 +36,13 @@ func (o Options) maxBytes() int64 {
 		return o.MaxBytes
 	}
 	return DefaultMaxBytes
+}
+
+func (o Options) maxItems() int {
+	if o.MaxItems > 0 {
+		return o.MaxItems
+	}
+	return DefaultMaxItems
 }
 
 // Read reads a manifest from r to its end. See Parse.
@@ -61,23 +70,20 @@ func Parse(data []byte, opts Options) (*Manifest, error) {
 	if reason := foreign(data, opts.maxBytes()); reason != "" {
 		return nil, Problems{{Message: reason}}
 	}
-	p := &parser{opts: opts}
-	top, err := members(data)
+	r := rawjson.NewReader(data)
+	d := &document{opts: opts, data: data}
+	err := d.read(r)
+	if err == nil {
+		err = r.End()
+	}
 	if err != nil {
 		return nil, Problems{malformed(data, err)}
 	}
-	pointer := ""
-	if inner, ok := top.raw["manifest"]; ok && top.raw["sources"] == nil {
-		pointer = "/manifest"
-		if inner[0] != '{' {
-			return nil, Problems{{Pointer: pointer, Message: "expected the manifest as an object, found " + describeRaw(inner)}}
-		}
-		if top, err = members(inner); err != nil {
-			return nil, Problems{malformed(data, err)}
-		}
+	if d.inner != nil && !d.seen["sources"] {
+		d = d.inner
 	}
-	m := p.manifest(pointer, top)
-	return m, p.problems.Err()
+	m := d.manifest()
+	return m, d.problems.Err()
 }
 
 // foreign recognizes texts that are no manifest at their first bytes.
@@ -122,183 +128,4 @@ func sourceOf(pointer string) string {
 	}
 	name, _, _ := strings.Cut(rest, "/")
 	return strings.ReplaceAll(strings.ReplaceAll(name, "~1", "/"), "~0", "~")
-}
-
-// object is what is needed of the manifest's object, or of the one around it.
-type object struct {
-	raw   map[string][]byte // of the names that count, as they stand
-	names []string          // those of the first members, for an error
-	count int               // of all members
-}
-
-// maxNames is how many names of an object are kept for an error.
-const maxNames = 8
-
-// members takes an object apart, and refuses anything else.
-func members(data []byte) (object, error) {
-	o := object{raw: map[string][]byte{}}
-	r := rawjson.NewReader(data)
-	err := r.Object(func(key []byte) error {
-		if o.count++; o.count <= maxNames {
-			o.names = append(o.names, string(key))
-		}
-		switch name := string(key); name {
-		case "version", "pipeline", "pipelines", "sources", "manifest":
-			value, err := r.Raw()
-			o.raw[name] = value
-			return err
-		}
-		return r.Skip()
-	})
-	if err == nil {
-		err = r.End()
-	}
-	return o, err
-}
-
-// parser collects the problems of one manifest.
-type parser struct {
-	opts     Options
-	problems Problems
-	beyond   int // sources that were not looked at
-	count    int // items of all sources
-}
-
-func (p *parser) add(source, pointer, format string, args ...any) {
-	p.problems = append(p.problems, Problem{Source: source, Pointer: pointer, Message: fmt.Sprintf(format, args...)})
-}
-
-// manifest reads what stands in the manifest's object.
-func (p *parser) manifest(pointer string, top object) *Manifest {
-	m := &Manifest{Version: p.version(pointer, top)}
-	raw, ok := top.raw["sources"]
-	switch {
-	case !ok && top.raw["version"] == nil && top.raw["pipeline"] == nil && top.raw["pipelines"] == nil:
-		p.add("", pointer, "not an osbuild manifest: expected \"sources\" in it, found %s", top.list("sources", "manifest"))
-	case !ok: // a manifest may do without sources
-	case raw[0] != '{':
-		p.add("", join(pointer, "sources"), "expected an object with a member for each source, found %s", describeRaw(raw))
-	default:
-		p.sources(m, join(pointer, "sources"), raw)
-	}
-	return m
-}
-
-// list shows the names of an object, and which of the wanted ones could have
-// been meant.
-func (o object) list(wanted ...string) string {
-	if o.count == 0 {
-		return "an empty object"
-	}
-	shown := make([]string, len(o.names))
-	for i, n := range o.names {
-		shown[i] = show(n)
-	}
-	list := "only " + strings.Join(shown, ", ")
-	if o.count > len(o.names) {
-		list += fmt.Sprintf(" and %d more", o.count-len(o.names))
-	}
-	for _, n := range o.names {
-		if near := nearest.Name(n, wanted); near != "" {
-			return list + fmt.Sprintf("; did you mean %q where it says %s?", near, show(n))
-		}
-	}
-	return list
-}
-
-// version reads the format version, and tells it from what else is there when
-// it is missing or wrong.
-func (p *parser) version(pointer string, top object) int {
-	guess := 2
-	if top.raw["pipeline"] != nil {
-		guess = 1
-	}
-	switch raw := top.raw["version"]; string(raw) {
-	case "":
-		return guess
-	case `"1"`, "1":
-		return 1
-	case `"2"`, "2":
-		return 2
-	default:
-		p.add("", join(pointer, "version"), "expected version \"1\" or \"2\", found %s", describeRaw(raw))
-		return guess
-	}
-}
-
-// sources reads all sources. The text was validated before, so that no error
-// can arise from it.
-func (p *parser) sources(m *Manifest, pointer string, raw []byte) {
-	r := rawjson.NewReader(raw)
-	_ = r.Object(func(key []byte) error {
-		s := Source{Name: string(key), Pointer: join(pointer, string(key))}
-		s.Raw, _ = r.Raw()
-		if len(p.problems) >= MaxProblems {
-			p.beyond++
-		} else if p.source(&s, m.Version) {
-			m.Sources = append(m.Sources, s)
-		}
-		return nil
-	})
-	if p.beyond > 0 {
-		p.add("", pointer, "%d more sources were not looked at after so many problems", p.beyond)
-	}
-}
-
-// source reads one source and reports whether its frame is in order.
-func (p *parser) source(s *Source, version int) bool {
-	if s.Raw[0] != '{' {
-		p.add(s.Name, s.Pointer, "expected an object with the items of the source, found %s", describeRaw(s.Raw))
-		return false
-	}
-	found := len(p.problems)
-	names := []string{"items"}
-	if p.opts.Aliases != nil {
-		names = append(names, p.opts.Aliases(s.Name)...)
-	}
-	r := rawjson.NewReader(s.Raw)
-	_ = r.Object(func(key []byte) error {
-		name := string(key)
-		switch {
-		case slices.Contains(names, name):
-			p.items(s, name, r)
-		case name == "options" && version == 2:
-			raw, _ := r.Raw()
-			if s.Options = raw; raw[0] != '{' {
-				p.add(s.Name, join(s.Pointer, name), "expected the options as an object, found %s", describeRaw(raw))
-			}
-		}
-		return nil
-	})
-	if version == 1 {
-		s.Options = s.Raw
-	}
-	return len(p.problems) == found
-}
-
-// items reads the items of a source.
-func (p *parser) items(s *Source, field string, r *rawjson.Reader) {
-	pointer := join(s.Pointer, field)
-	if s.ItemsField != "" {
-		p.add(s.Name, pointer, "the items stand in %q already; keep one of both", s.ItemsField)
-		return
-	}
-	s.ItemsField = field
-	if r.Kind() != '{' {
-		raw, _ := r.Raw()
-		p.add(s.Name, pointer, "expected an object with a member for each item, found %s", describeRaw(raw))
-		return
-	}
-	_ = r.Object(func(key []byte) error {
-		if p.count++; p.count > MaxItems {
-			return nil
-		}
-		item := Item{Key: string(key), within: pointer}
-		item.Desc, _ = r.Raw()
-		s.Items = append(s.Items, item)
-		return nil
-	})
-	if p.count > MaxItems {
-		p.add(s.Name, pointer, "the manifest has more than %d items, the limit", MaxItems)
-	}
 }

@@ -13,11 +13,12 @@ const maxLen = 64
 
 // Name returns the known name that name is most likely a misspelling of, or ""
 // when none is near: at most a third of its characters may have to be changed,
-// inserted, removed or swapped with a neighbour. Case does not count. Of two
-// names that are equally near the earlier one wins.
+// inserted, removed or swapped with a neighbour, but one in any case. Case does
+// not count, and a single character is near to nothing. Of two names that are
+// equally near the earlier one wins.
 func Name(name string, known []string) string {
 	n := utf8.RuneCountInString(name)
-	if n == 0 || n > maxLen {
+	if n < 2 || n > maxLen {
 		return ""
 	}
 	best, limit := "", max(1, n/3)+1

@@ -17,6 +17,7 @@ func TestName(t *testing.T) {
 		"wrokers":                "workers",
 		"xyz":                    "",
 		"":                       "",
+		"x":                      "",
 		"url":                    "", // what is known needs no suggestion of itself
 		strings.Repeat("u", 100): "",
 		"ürl":                    "url",
