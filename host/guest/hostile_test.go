@@ -1,0 +1,311 @@
+package guest
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sourcehost/sourcehost/internal/abi"
+)
+
+func TestTraps(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "trap", Limits{})
+	// The input of setup decides whether it traps.
+	ctx := context.Background()
+	for hook, text := range map[abi.Hook]string{
+		abi.Filter:   "unreachable",
+		abi.Prepare:  "integer divide by zero",
+		abi.FetchOne: "out of bounds memory access",
+	} {
+		_, err := pool.Call(ctx, hook, nil, nil)
+		wantError(t, err, Trap, hook, text)
+	}
+	_, err := pool.Call(ctx, abi.Filter, nil, nil)
+	stack := wantError(t, err, Trap, abi.Filter, "unreachable").Stack
+	if lines := strings.Split(stack, "\n"); len(lines) != 3 || !strings.Contains(lines[0], "deep") || !strings.Contains(lines[1], "inner") {
+		t.Errorf("got the stack %q, want deep, inner, filter", stack)
+	}
+	pool = pool.plugin.Pool([]byte("{}"), nil)
+	defer pool.Close()
+	_, err = pool.Call(ctx, abi.Filter, nil, nil)
+	wantError(t, err, Trap, abi.Setup, "unreachable")
+	wantError(t, pool.Start(ctx), Trap, abi.Setup, "unreachable")
+}
+
+func TestInitFaults(t *testing.T) {
+	t.Parallel()
+	_, err := newPool(t, "trap_init", Limits{}).Call(context.Background(), abi.Prepare, nil, nil)
+	wantError(t, err, Trap, abi.InitExport, "unreachable")
+	_, err = newPool(t, "loop_init", Limits{HookTime: hookTime}).Call(context.Background(), abi.Prepare, nil, nil)
+	wantError(t, err, Deadline, abi.InitExport, "the call took longer than 300ms")
+	_, err = newPool(t, "bad_data", Limits{}).Call(context.Background(), abi.Prepare, nil, nil)
+	wantError(t, err, Refused, "", "out of bounds memory access")
+}
+
+func TestInfiniteLoop(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "loop", Limits{HookTime: hookTime})
+	for range 2 {
+		_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
+		wantError(t, err, Deadline, abi.Prepare, "the call took longer than 300ms")
+	}
+	if n := pool.plugin.abandoned.Load(); n != 0 {
+		t.Errorf("%d loops still run", n)
+	}
+}
+
+func TestCancelLoop(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "loop", Limits{})
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	_, err := pool.Call(ctx, abi.Prepare, nil, nil)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		t.Errorf("got %v, which blames the plugin", err)
+	}
+}
+
+func TestMemoryBomb(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "memory_bomb", Limits{MemoryBytes: 8 << 20})
+	_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
+	wantError(t, err, MemoryLimit, abi.Prepare, "more than the 8388608 bytes of memory that it may have: unreachable")
+}
+
+func TestDeepRecursion(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "recursion", Limits{})
+	_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
+	wantError(t, err, Trap, abi.Prepare, "stack overflow")
+}
+
+func TestTableBomb(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "table_bomb", Limits{TableEntries: 10_000})
+	_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
+	// 10 entries at the start and 9 times 1024.
+	wantError(t, err, Reported, abi.Prepare, "the hook returned 9 and set no error")
+}
+
+func TestOutputLimit(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "output_flood", Limits{OutputBytes: 1 << 20})
+	_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
+	wantError(t, err, OutputLimit, abi.Prepare, "the output has more than 1048576 bytes")
+}
+
+func TestLogLimit(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "log_flood", Limits{LogLines: 10})
+	for range 2 {
+		h := &fakeHost{}
+		mustCall(t, pool, abi.Prepare, "", h)
+		lines := h.logged()
+		if len(lines) != 11 || lines[0] != "1 a line" || !strings.Contains(lines[10], "dropped: the limit is 10 lines") {
+			t.Errorf("got %d lines: %q", len(lines), lines)
+		}
+	}
+}
+
+func TestCallLimit(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "call_flood", Limits{Calls: 50})
+	h := &fakeHost{}
+	_, err := pool.Call(context.Background(), abi.Prepare, nil, h)
+	wantError(t, err, CallLimit, abi.Prepare, "more than 50 operations")
+	if h.called() != 50 {
+		t.Errorf("%d operations reached the host, want 50", h.called())
+	}
+}
+
+func TestStdoutFlood(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "stdout_flood", Limits{})
+	h := &fakeHost{}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	mustCall(t, pool, abi.Prepare, "", h)
+	runtime.ReadMemStats(&after)
+	lines := h.logged()
+	if len(lines) != 1 || len(lines[0]) != len("1 ")+abi.DefaultLogLineBytes+len(" [cut]") || !strings.HasSuffix(lines[0], "x [cut]") {
+		t.Errorf("got %d lines", len(lines))
+	}
+	if grown := after.HeapSys - before.HeapSys; after.HeapSys > before.HeapSys && grown > 512<<20 {
+		t.Errorf("the heap grew by %d bytes", grown)
+	}
+}
+
+func TestStderrAndExit(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "streams", Limits{})
+	h := &fakeHost{}
+	_, err := pool.Call(context.Background(), abi.Prepare, nil, h)
+	e := wantError(t, err, Trap, abi.Prepare, "the plugin ended itself with status 3: panic: out of ideas")
+	if e.Stack != "panic: out of ideas\n\nmain.main()\nhalf" {
+		t.Errorf("got the stack %q", e.Stack)
+	}
+	want := "[2 panic: out of ideas 2 main.main() 2 half]"
+	if got := fmt.Sprint(h.logged()); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestSleep(t *testing.T) {
+	t.Parallel()
+	wasm := build(t, "sleep")
+	r := newRuntime(t, Config{Limits: Limits{HookTime: hookTime}})
+	for _, trusted := range []bool{true, false} {
+		// Without a clock an hour passes at once.
+		pool := load(t, r, Source{Wasm: wasm, Trusted: trusted}).Pool(nil, nil)
+		defer pool.Close()
+		mustCall(t, pool, abi.Prepare, "", nil)
+		// With one the deadline ends the sleep, also without termination checks.
+		p := load(t, r, Source{Wasm: wasm, Trusted: trusted, Clock: true})
+		pool = p.Pool(nil, nil)
+		defer pool.Close()
+		_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
+		wantError(t, err, Deadline, abi.Prepare, "longer than 300ms")
+		if n := p.abandoned.Load(); n != 0 {
+			t.Errorf("the sleep was not ended: %d calls were given up", n)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "bad_error", Limits{})
+	_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
+	wantError(t, err, Contract, abi.Prepare, "expected a JSON error message")
+}
+
+// drive encodes an input for the guest "driver".
+func drive(args ...uint32) []byte {
+	var input []byte
+	for _, a := range append(args, make([]uint32, 5-len(args))...) {
+		input = binary.LittleEndian.AppendUint32(input, a)
+	}
+	return input
+}
+
+// The numbers of the imports in the guest "driver".
+const (
+	driveInputRead = iota
+	driveResultRead
+	driveOutputWrite
+	driveErrorSet
+	driveLog
+	driveCall
+)
+
+func TestBadPointers(t *testing.T) {
+	t.Parallel()
+	const size = 32 * pageBytes // of the guest's memory
+	const all = 1<<32 - 1
+	ranges := map[string][2]uint32{
+		"one beyond":     {size - 9, 10},
+		"at the end":     {size, 1},
+		"far out":        {0xfffffff0, 16},
+		"longest":        {0, all},
+		"wraps to zero":  {1, all},
+		"wraps to valid": {size, all - size + 100},
+		"all ones":       {all, all},
+	}
+	pool := newPool(t, "driver", Limits{})
+	h := &fakeHost{call: func(context.Context, string, []byte) (abi.Status, []byte) { return abi.OK, []byte("result") }}
+	for name, r := range ranges {
+		ptr, n := r[0], r[1]
+		inputs := map[string][]byte{
+			"input_read":  drive(driveInputRead, ptr, 0, n),
+			"result_read": drive(driveResultRead, ptr, 0, n),
+			// The input has an end, so there is nothing to copy; the range counts.
+			"input_read at the end": drive(driveInputRead, ptr, 20, n),
+			"output_write":          drive(driveOutputWrite, ptr, n),
+			"error_set":             drive(driveErrorSet, ptr, n),
+			"log":                   drive(driveLog, 1, ptr, n),
+			"call, operation":       drive(driveCall, ptr, n, 0, 0),
+			"call, request":         drive(driveCall, 0, 4, ptr, n),
+		}
+		for what, input := range inputs {
+			_, err := pool.Call(context.Background(), abi.Prepare, input, h)
+			e := wantError(t, err, BadPointer, abi.Prepare, "expected an address inside the 2097152 bytes of memory")
+			if !strings.Contains(e.Stack, "prepare") {
+				t.Errorf("%s, %s: no stack in %+v", what, name, e)
+			}
+		}
+	}
+	if h.called() != 0 || len(h.logged()) != 0 {
+		t.Error("a call with a bad pointer reached the host")
+	}
+}
+
+// What touches the edges of the memory, or overlaps, is no fault.
+func TestGoodPointers(t *testing.T) {
+	t.Parallel()
+	const size = 32 * pageBytes
+	pool := newPool(t, "driver", Limits{})
+	for name, input := range map[string][]byte{
+		"nothing at the end":     drive(driveOutputWrite, size, 0),
+		"the last byte":          drive(driveOutputWrite, size-1, 1),
+		"all":                    drive(driveOutputWrite, 0, size),
+		"read to the last byte":  drive(driveInputRead, size-20, 0, 20),
+		"request over operation": drive(driveCall, 0, 20, 10, 20),
+	} {
+		if _, err := pool.Call(context.Background(), abi.Prepare, input, &fakeHost{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Requests, results and errors that are too large: the first two are statuses,
+// as denials are, and the guest lives on.
+func TestMessageLimits(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "driver", Limits{RequestBytes: 1000, ResultBytes: 500})
+	h := &fakeHost{}
+	status := func(input []byte) abi.Status {
+		out, err := pool.Call(context.Background(), abi.Prepare, input, h)
+		if err != nil || len(out) != 8 {
+			t.Fatalf("got %q, %v", out, err)
+		}
+		return abi.Status(binary.LittleEndian.Uint64(out) >> 32)
+	}
+	if s := status(drive(driveCall, 0, 4, 0, 1001)); s != abi.Limit || h.called() != 0 {
+		t.Errorf("a request that is too large: status %v after %d calls", s, h.called())
+	}
+	h.call = func(context.Context, string, []byte) (abi.Status, []byte) { return abi.OK, make([]byte, 501) }
+	if s := status(drive(driveCall, 0, 4, 0, 1000)); s != abi.Limit {
+		t.Errorf("a result that is too large: status %v", s)
+	}
+	h.call = func(context.Context, string, []byte) (abi.Status, []byte) { return abi.Denied, make([]byte, 500) }
+	if s := status(drive(driveCall, 0, 4, 0, 0)); s != abi.Denied {
+		t.Errorf("a denied call: status %v", s)
+	}
+	_, err := pool.Call(context.Background(), abi.Prepare, drive(driveErrorSet, 0, 1001), h)
+	wantError(t, err, OutputLimit, abi.Prepare, "the error has 1001 bytes: expected at most 1000")
+}
+
+func TestDeniedCall(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, "ask", Limits{})
+	h := &fakeHost{call: func(_ context.Context, op string, req []byte) (abi.Status, []byte) {
+		if op != abi.OpDownload || len(req) != 0 {
+			t.Errorf("got %q with %q", op, req)
+		}
+		return abi.Denied, nil
+	}}
+	_, err := pool.Call(context.Background(), abi.Prepare, nil, h)
+	wantError(t, err, Reported, abi.Prepare, fmt.Sprintf("the hook returned %d", abi.Denied))
+	// Without a Caller nothing can be asked for.
+	_, err = pool.Call(context.Background(), abi.Prepare, nil, nil)
+	wantError(t, err, Reported, abi.Prepare, fmt.Sprintf("the hook returned %d", abi.Unsupported))
+}

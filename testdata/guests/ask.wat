@@ -1,0 +1,9 @@
+;; Asks for an operation once; the value that the hook returns is the status.
+;; hooks: prepare
+(module
+  (import "sourcehost_v1" "call" (func $call (param i32 i32 i32 i32) (result i64)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "download/v1")
+  (func (export "sourcehost_abi_v1"))
+  (func (export "prepare") (param i32) (result i32)
+    (i32.wrap_i64 (i64.shr_u (call $call (i32.const 0) (i32.const 11) (i32.const 0) (i32.const 0)) (i64.const 32)))))

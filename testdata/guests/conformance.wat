@@ -1,0 +1,61 @@
+;; Uses every import as the contract describes it and traps when the host does
+;; something else. setup expects the input "{}"; prepare copies its input to its
+;; output in pieces of 7 bytes, asks for an operation, and appends the result.
+;; hooks: setup filter prepare fetch_one
+(module
+  (import "sourcehost_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
+  (import "sourcehost_v1" "result_read" (func $result_read (param i32 i32 i32) (result i32)))
+  (import "sourcehost_v1" "output_write" (func $output_write (param i32 i32)))
+  (import "sourcehost_v1" "error_set" (func $error_set (param i32 i32)))
+  (import "sourcehost_v1" "log" (func $log (param i32 i32 i32)))
+  (import "sourcehost_v1" "call" (func $call (param i32 i32 i32 i32) (result i64)))
+  (memory (export "memory") 1)
+  (data (i32.const 100) "env/v1")
+  (data (i32.const 110) "{\"name\":\"HOME\"}")
+  (data (i32.const 130) "hello from the guest")
+  (data (i32.const 160) "{\"kind\":\"denied\",\"message\":\"no\",\"hint\":\"ask\"}")
+  (data (i32.const 220) "no/v9")
+  (global $ready (mut i32) (i32.const 0))
+  (func $assert (param i32) (if (i32.eqz (local.get 0)) (then unreachable)))
+  (func (export "sourcehost_abi_v1"))
+  (func (export "_initialize") (global.set $ready (i32.add (global.get $ready) (i32.const 1))))
+  (func (export "setup") (param $n i32) (result i32)
+    (call $assert (i32.eq (global.get $ready) (i32.const 1)))
+    (global.set $ready (i32.const 2))
+    (call $assert (i32.eq (local.get $n) (i32.const 2)))
+    ;; All of it, then nothing at the end and beyond it.
+    (call $assert (i32.eq (call $input_read (i32.const 0) (i32.const 0) (i32.const 50)) (i32.const 2)))
+    (call $assert (i32.eq (i32.load16_u (i32.const 0)) (i32.const 0x7d7b)))
+    (call $assert (i32.eqz (call $input_read (i32.const 0) (i32.const 2) (i32.const 50))))
+    (call $assert (i32.eqz (call $input_read (i32.const 0) (i32.const -1) (i32.const 50))))
+    ;; Nothing was called yet.
+    (call $assert (i32.eqz (call $result_read (i32.const 0) (i32.const 0) (i32.const 50))))
+    (i32.const 0))
+  (func (export "filter") (param $n i32) (result i32)
+    (call $assert (i32.eq (global.get $ready) (i32.const 2)))
+    (call $log (i32.const 1) (i32.const 130) (i32.const 20))
+    (call $log (i32.const 99) (i32.const 130) (i32.const 5))
+    (i32.const 0))
+  (func (export "prepare") (param $n i32) (result i32)
+    (local $off i32) (local $got i32) (local $r i64)
+    (loop $more
+      (local.set $got (call $input_read (i32.const 1000) (local.get $off) (i32.const 7)))
+      (call $output_write (i32.const 1000) (local.get $got))
+      (local.set $off (i32.add (local.get $off) (local.get $got)))
+      (br_if $more (local.get $got)))
+    (call $assert (i32.eq (local.get $off) (local.get $n)))
+    ;; An operation that is not known is a status.
+    (local.set $r (call $call (i32.const 220) (i32.const 5) (i32.const 0) (i32.const 0)))
+    (call $assert (i64.eq (i64.shr_u (local.get $r) (i64.const 32)) (i64.const 1)))
+    ;; The result of the last call, and of no earlier one.
+    (local.set $r (call $call (i32.const 100) (i32.const 6) (i32.const 110) (i32.const 15)))
+    (call $assert (i64.eqz (i64.shr_u (local.get $r) (i64.const 32))))
+    (local.set $got (call $result_read (i32.const 2000) (i32.const 0) (i32.const 4096)))
+    (call $assert (i32.eq (local.get $got) (i32.wrap_i64 (local.get $r))))
+    (call $output_write (i32.const 2000) (local.get $got))
+    (i32.const 0))
+  (func (export "fetch_one") (param $n i32) (result i32)
+    ;; The last error counts.
+    (call $error_set (i32.const 100) (i32.const 6))
+    (call $error_set (i32.const 160) (i32.const 45))
+    (i32.const 1)))

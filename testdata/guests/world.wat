@@ -1,0 +1,21 @@
+;; Outputs what WASI shows it: sizes of arguments and environment, the errno of opening a file, the time, a random number.
+;; hooks: prepare
+(module
+  (import "sourcehost_v1" "output_write" (func $write (param i32 i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 100) "etc/passwd")
+  (func (export "sourcehost_abi_v1"))
+  (func (export "prepare") (param i32) (result i32)
+    (drop (call $args (i32.const 0) (i32.const 40)))
+    (drop (call $environ (i32.const 4) (i32.const 44)))
+    (i32.store (i32.const 8) (call $open (i32.const 3) (i32.const 0) (i32.const 100) (i32.const 10)
+      (i32.const 0) (i64.const 2) (i64.const 2) (i32.const 0) (i32.const 48)))
+    (drop (call $clock (i32.const 0) (i64.const 1) (i32.const 16)))
+    (drop (call $random (i32.const 24) (i32.const 8)))
+    (call $write (i32.const 0) (i32.const 32))
+    (i32.const 0)))
