@@ -10,6 +10,7 @@ type Item struct {
 	Key string
 
 	desc    Value
+	reader  rawjson.Reader
 	remote  Remote
 	skip    string
 	changed bool
@@ -35,7 +36,7 @@ func (it *Item) Skip(reason string) { it.skip = reason }
 // it is written: see Remote. The result belongs to the item; SetRemote makes
 // its changes count.
 func (it *Item) Remote() (*Remote, error) {
-	if err := it.remote.decode(it.desc); err != nil {
+	if err := it.remote.decode(&it.reader, it.desc); err != nil {
 		return nil, invalid(err)
 	}
 	return &it.remote, nil

@@ -60,10 +60,11 @@ func (r *Remote) Download(key string) *Download {
 	return &Download{Key: key, URLs: r.URLs, Headers: r.Headers, Insecure: r.Insecure, TLS: r.TLS, ProxyEnv: r.ProxyEnv}
 }
 
-// decode reads a description into r, whose memory is used again.
-func (r *Remote) decode(desc Value) error {
+// decode reads a description into r, whose memory is used again, as is that of
+// the reader.
+func (r *Remote) decode(in *rawjson.Reader, desc Value) error {
 	*r = Remote{URLs: r.URLs[:0], Headers: r.Headers[:0], rest: r.rest[:0]}
-	in := rawjson.NewReader(desc)
+	in.Reset(desc)
 	if in.Kind() == '"' {
 		url, err := in.String()
 		r.URLs = append(r.URLs, url)

@@ -25,6 +25,9 @@ type Reader struct {
 // NewReader returns a reader of data, which must not change while it is used.
 func NewReader(data []byte) *Reader { return &Reader{data: data} }
 
+// Reset makes r a reader of data, as NewReader does, and uses its memory again.
+func (r *Reader) Reset(data []byte) { *r = Reader{data: data, keys: r.keys[:0]} }
+
 // Offset returns how many bytes were consumed.
 func (r *Reader) Offset() int { return r.pos }
 

@@ -164,6 +164,9 @@ func (s *nameSet) add(r *Reader, key []byte) bool {
 				return false
 			}
 		}
+		if r.keys == nil {
+			r.keys = make([][]byte, 0, 8)
+		}
 		r.keys = append(r.keys, key)
 		if len(r.keys)-s.base > fewKeys {
 			s.seen = make(map[string]struct{}, 4*fewKeys)

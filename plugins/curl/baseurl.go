@@ -6,43 +6,55 @@ import "strings"
 // is the beginning of another.
 var variables = []string{"$releasever", "$basearch", "$arch", "$uuid"}
 
-// matchBaseURL reports whether a URL lies beneath a baseurl with variables.
-func matchBaseURL(base, url string) bool {
-	return match(strings.TrimRight(base, "/"), url)
-}
+// baseURL is the beginning of URLs: the texts around the variables, of which
+// there is one less.
+type baseURL []string
 
-// match reports whether url begins with the pattern and goes on with a new path
-// segment, if it goes on. A variable takes at least one byte and no slash.
-func match(pattern, url string) bool {
-	at, name := nextVariable(pattern)
-	rest, ok := strings.CutPrefix(url, pattern[:at])
-	if !ok {
-		return false
-	}
-	if name == "" {
-		return rest == "" || rest[0] == '/' || rest[0] == '?'
-	}
-	pattern = pattern[at+len(name):]
-	for n := 1; n <= len(rest) && rest[n-1] != '/'; n++ {
-		if match(pattern, rest[n:]) {
-			return true
+// parseBaseURL splits a baseurl at its variables.
+func parseBaseURL(s string) baseURL {
+	s = strings.TrimRight(s, "/")
+	var b baseURL
+	for {
+		at, name := nextVariable(s)
+		b = append(b, s[:at])
+		if name == "" {
+			return b
 		}
+		s = s[at+len(name):]
 	}
-	return false
 }
 
-// nextVariable returns the first variable of the pattern and its place, or the
-// pattern's length and "".
-func nextVariable(pattern string) (int, string) {
-	for i := range len(pattern) {
-		if pattern[i] != '$' {
+// nextVariable returns the first variable in s and its place, or the end of s
+// and "".
+func nextVariable(s string) (int, string) {
+	for i := range len(s) {
+		if s[i] != '$' {
 			continue
 		}
 		for _, name := range variables {
-			if strings.HasPrefix(pattern[i:], name) {
+			if strings.HasPrefix(s[i:], name) {
 				return i, name
 			}
 		}
 	}
-	return len(pattern), ""
+	return len(s), ""
+}
+
+// contains reports whether a URL lies beneath the baseurl: it begins with it
+// and goes on with a new path segment, if it goes on. A variable stands for at
+// least one byte and no slash.
+func (b baseURL) contains(url string) bool {
+	rest, ok := strings.CutPrefix(url, b[0])
+	if !ok {
+		return false
+	}
+	if len(b) == 1 {
+		return rest == "" || rest[0] == '/' || rest[0] == '?'
+	}
+	for n := 1; n <= len(rest) && rest[n-1] != '/'; n++ {
+		if b[1:].contains(rest[n:]) {
+			return true
+		}
+	}
+	return false
 }

@@ -44,7 +44,7 @@ type subscriptions struct {
 
 // repository is a section of the file with the repositories.
 type repository struct {
-	baseURLs []string
+	baseURLs []baseURL
 	tls      sdk.TLS
 }
 
@@ -82,8 +82,10 @@ func readSubscriptions(ctx *sdk.Context) (*subscriptions, error) {
 func (s *subscriptions) readRepositories(ctx *sdk.Context, data string) (list []*repository, err error) {
 	for _, section := range parseINI(data) {
 		r := &repository{
-			baseURLs: strings.Fields(section["baseurl"]),
-			tls:      sdk.TLS{CA: section["sslcacert"], Cert: section["sslclientcert"], Key: section["sslclientkey"]},
+			tls: sdk.TLS{CA: section["sslcacert"], Cert: section["sslclientcert"], Key: section["sslclientkey"]},
+		}
+		for _, base := range strings.Fields(section["baseurl"]) {
+			r.baseURLs = append(r.baseURLs, parseBaseURL(base))
 		}
 		if len(r.baseURLs) == 0 || r.tls.Cert == "" || r.tls.Key == "" {
 			continue
@@ -152,7 +154,7 @@ func (s *subscriptions) certificates(urls []string) (sdk.TLS, error) {
 	for _, url := range urls {
 		for _, r := range s.repositories {
 			for _, base := range r.baseURLs {
-				if matchBaseURL(base, url) {
+				if base.contains(url) {
 					return r.tls, nil
 				}
 			}
