@@ -8,6 +8,12 @@ func (r *Reader) text() ([]byte, error) {
 	data := r.data
 	start := r.pos + 1
 	for i := start; i < len(data); {
+		for i+8 <= len(data) && plain(data[i:i+8]) {
+			i += 8
+		}
+		if i == len(data) {
+			break
+		}
 		c := data[i]
 		switch {
 		case c == '"':
@@ -28,6 +34,19 @@ func (r *Reader) text() ([]byte, error) {
 		}
 	}
 	return nil, r.failAt(len(data), "the text ends within a string")
+}
+
+// plain reports whether eight bytes of a string stand for themselves: ASCII, no
+// control character, quote or backslash. It looks at all of them at once, since
+// strings are most of what is read.
+func plain(b []byte) bool {
+	const each, top = 0x0101010101010101, 0x8080808080808080
+	_ = b[7]
+	x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+	// Subtracting sets a byte's top bit when the byte was zero or, by a borrow,
+	// when a lower byte was; either way there is something to look at.
+	return (x|(x-each*' ')|((x^each*'"')-each)|((x^each*'\\')-each))&top == 0
 }
 
 // unescape goes on with a string at its first backslash.
