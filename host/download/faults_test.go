@@ -39,7 +39,7 @@ func TestFaults(t *testing.T) {
 		{"truncated", script(hosttest.Truncated, hosttest.Good), want{attempts: 2, resumed: true}},
 		{"truncated always", script(hosttest.Truncated), want{kind: KindNetwork, attempts: 10, text: "ended early, after 30000 of 60000 bytes"}},
 		{"reset halfway", script(hosttest.ResetHalfway, hosttest.WrongBytes, hosttest.Good), want{attempts: 3}},
-		{"reset always", script(hosttest.ResetHalfway), want{kind: KindNetwork, attempts: 10, text: "broke"}},
+		{"reset always", script(hosttest.ResetHalfway), want{kind: KindNetwork, attempts: 10, text: "of 60000 bytes"}},
 		{"longer, without length", script(hosttest.LongerChunked), want{kind: KindMismatch, attempts: 2, text: "other bytes"}},
 		{"no length", script(hosttest.NoLength), want{attempts: 1}},
 		{"broken framing", script(hosttest.BrokenFraming), want{kind: KindNetwork, attempts: 10, text: "the body broke"}},

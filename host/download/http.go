@@ -43,7 +43,6 @@ func (f *fetch) http(ctx context.Context, s *source) *fault {
 	if !f.fresh {
 		c.part = partialOf(f.t)
 	}
-	f.count(s)
 	flt := c.run()
 	if flt != nil && c.hops > 0 {
 		flt.err = fmt.Errorf("redirected to %s: %w", CleanURL(c.url.String()), flt.err)
@@ -81,6 +80,9 @@ func (c *chain) roundTrip() (*http.Response, *fault) {
 	req, flt := c.request()
 	if flt != nil {
 		return nil, flt
+	}
+	if c.hops == 0 {
+		f.count(c.s)
 	}
 	resp, err := rt.RoundTrip(req)
 	if err != nil {
