@@ -231,3 +231,54 @@ func TestLongValidator(t *testing.T) {
 		t.Error("a validator of the limit's length did not survive")
 	}
 }
+
+// TestSidecarFollowsBody starts another body, or the same item in another way, on
+// top of a partial. What is offered afterwards must belong to the bytes.
+func TestSidecarFollowsBody(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		size      int64
+		validator string
+		n         int
+		offered   int64
+	}{
+		{"another version", 2 * resumeMin, "v2", resumeMin, resumeMin},
+		{"another version of unknown size", -1, "v2", resumeMin + 3, resumeMin + 3},
+		{"no validator", -1, "", 2 * resumeMin, 0},
+		{"more than was announced", 10, "v2", 2 * resumeMin, 0}, // something is wrong with it
+		{"small", -1, "v2", resumeMin - 1, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFiles(t)
+			data := content(1, 2*resumeMin)
+			key := leavePartial(t, f, data, resumeMin+100)
+			sidecar, err := os.ReadFile(stagedPath(f, key.String()+resumeSuffix))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := stage(t, f, key)
+			s.Reset(test.size, test.validator)
+			s.Write(data[:test.n])
+			s.Close()
+			s = stage(t, f, key)
+			if s.Offset() != test.offered || test.offered > 0 && s.Validator() != test.validator {
+				t.Errorf("%d bytes of %q are offered, want %d of %q", s.Offset(), s.Validator(), test.offered, test.validator)
+			}
+			s.Close()
+			// The same with a sidecar that an earlier run left without its partial.
+			f = newFiles(t)
+			stageFolder(t, f)
+			if err := os.WriteFile(stagedPath(f, key.String()+resumeSuffix), sidecar, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			s = stage(t, f, key)
+			s.Reset(test.size, test.validator)
+			s.Write(data[:test.n])
+			s.Close()
+			s = stage(t, f, key)
+			if s.Offset() != test.offered || test.offered > 0 && s.Validator() != test.validator {
+				t.Errorf("after a stray sidecar %d bytes of %q are offered", s.Offset(), s.Validator())
+			}
+		})
+	}
+}
