@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -84,15 +85,8 @@ func (a *app) showCheck(output format, m *manifest.Manifest, err error) error {
 }
 
 func (a *app) printCheck(m *manifest.Manifest, problems manifest.Problems) {
-	for _, p := range problems {
-		source := p.Source
-		if source == "" {
-			source = "manifest"
-		}
-		fmt.Fprintf(a.stdout, "%s: %s\n", text.Clean(source), text.Clean(p.String()))
-	}
 	if len(problems) > 0 {
-		fmt.Fprintf(a.stdout, "%s found\n", text.Count(len(problems), "problem"))
+		printProblems(a.stdout, problems)
 		return
 	}
 	for _, s := range checkedSources(m) {
@@ -101,6 +95,18 @@ func (a *app) printCheck(m *manifest.Manifest, problems manifest.Problems) {
 	if len(m.Sources) == 0 {
 		fmt.Fprintln(a.stdout, "the manifest has no sources")
 	}
+}
+
+// printProblems writes one line per problem: its source, its place, what it is.
+func printProblems(w io.Writer, problems manifest.Problems) {
+	for _, p := range problems {
+		source := p.Source
+		if source == "" {
+			source = "manifest"
+		}
+		fmt.Fprintf(w, "%s: %s\n", text.Clean(source), text.Clean(p.String()))
+	}
+	fmt.Fprintf(w, "%s found\n", text.Count(len(problems), "problem"))
 }
 
 func checkedSources(m *manifest.Manifest) []checkedSource {

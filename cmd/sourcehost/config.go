@@ -73,13 +73,31 @@ func (a *app) workersFromEnv(cfg *host.Config) error {
 	if value == "" {
 		return nil
 	}
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 || n > host.MaxWorkers {
-		return usagef("%s is %q, but must be a number between 1 and %d", envWorkers, value, host.MaxWorkers)
+	var n workerCount
+	if err := n.Set(value); err != nil {
+		return usagef("%s is %q: %w", envWorkers, value, err)
 	}
-	cfg.Workers = n
+	cfg.Workers = int(n)
 	return nil
 }
+
+// workerCount is a number of workers as a flag or a variable gives it.
+type workerCount int
+
+// String, Set and Type make it a flag; 0, which is not shown, stands for the
+// default.
+func (n *workerCount) String() string { return "0" }
+
+func (n *workerCount) Set(s string) error {
+	v, err := strconv.Atoi(s)
+	if err != nil || v < 1 || v > host.MaxWorkers {
+		return fmt.Errorf("use a number between 1 and %d", host.MaxWorkers)
+	}
+	*n = workerCount(v)
+	return nil
+}
+
+func (n *workerCount) Type() string { return "N" }
 
 // plugins are the embedded ones and those of the configuration, by name.
 func plugins(configured map[string]config.Plugin) ([]host.Plugin, error) {

@@ -16,7 +16,7 @@ import (
 // fetchFlags are the flags of fetch.
 type fetchFlags struct {
 	store    string
-	workers  int
+	workers  workerCount
 	progress string
 	output   *format
 	sources  []string
@@ -41,7 +41,7 @@ also when fetch is interrupted, and resumed the next time.`,
 		Args: oneManifest,
 	}
 	cmd.Flags().StringVar(&f.store, "store", "", "osbuild store, a `DIR` (default .osbuild, as osbuild's own)")
-	cmd.Flags().IntVar(&f.workers, "workers", 0, "how many items to fetch at once (default 32)")
+	cmd.Flags().Var(&f.workers, "workers", "fetch `N` items at once (default 32)")
 	cmd.Flags().StringVar(&f.progress, "progress", "auto", "what to show meanwhile, a `KIND`: auto, bar, plain, json (see 'sourcehost help progress-json') or none")
 	cmd.Flags().StringArrayVar(&f.sources, "source", nil, "fetch only the source `NAME`; may be repeated")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "fetch nothing, list what would be fetched and what is in the store")
@@ -89,10 +89,7 @@ func (a *app) fetchConfig(cmd *cobra.Command, f *fetchFlags) (host.Config, error
 		return cfg, err
 	}
 	if cmd.Flags().Changed("workers") {
-		if f.workers < 1 || f.workers > host.MaxWorkers {
-			return cfg, usagef("--workers is %d, but must be between 1 and %d", f.workers, host.MaxWorkers)
-		}
-		cfg.Workers = f.workers
+		cfg.Workers = int(f.workers)
 	}
 	switch {
 	case cmd.Flags().Changed("store") && f.store == "":
@@ -135,11 +132,15 @@ func fetchAll(ctx context.Context, h *host.Host, m *manifest.Manifest, f fetchFl
 			break
 		}
 		items := make([]host.Item, len(s.Items))
+		options := s.Options
+		if m.Version == 1 {
+			options = nil // format 1 has no options apart from the items: they are the whole object
+		}
 		for i, it := range s.Items {
 			items[i] = host.Item{Key: it.Key, Desc: it.Desc}
 		}
 		result, err := h.Run(ctx, host.Request{
-			Source: s.Name, Items: items, Options: s.Options,
+			Source: s.Name, Items: items, Options: options,
 			Store: filepath.Join(f.store, "sources"), Verify: f.verify, DryRun: f.dryRun,
 		})
 		sum.sources = append(sum.sources, sourceSummary{name: s.Name, items: len(items), result: result, err: err})

@@ -115,7 +115,7 @@ func (a *app) printItem(it host.ItemResult, dryRun bool) {
 	key := text.Clean(it.Key)
 	switch {
 	case it.State == host.Failed && it.Err != nil:
-		fmt.Fprintf(a.stdout, "failed: %s: %s\n", key, text.Clean(it.Err.Text()))
+		fmt.Fprintf(a.stdout, "failed: %s: %s\n", key, text.Clean(explain(it.Err)))
 	case !dryRun:
 	case it.State == host.Planned:
 		fmt.Fprintf(a.stdout, "would fetch %s from %s\n", key, text.Clean(it.URL))
@@ -124,6 +124,14 @@ func (a *app) printItem(it host.ItemResult, dryRun bool) {
 	default:
 		fmt.Fprintf(a.stdout, "%-11s %s\n", it.State, key)
 	}
+}
+
+// explain is an item's error in one line: what happened, and what to do.
+func explain(e *host.Error) string {
+	if e.Hint == "" {
+		return e.Message
+	}
+	return e.Message + "; " + e.Hint
 }
 
 func (a *app) printCounts(name string, items int, c host.Counts, dryRun bool) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/progress"
+	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
 )
 
 const rootLong = `sourcehost fetches everything that the sources of an osbuild manifest name and
@@ -58,7 +59,7 @@ func (a *app) rootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "configuration `FILE` (default /etc/sourcehost/sourcehost.toml, if it is there)")
-	root.PersistentFlags().StringVar(&a.logLevel, "log-level", "warn", "what to log: debug, info, warn or error")
+	root.PersistentFlags().StringVar(&a.logLevel, "log-level", "warn", "what to log, a `LEVEL`: debug, info, warn or error")
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(a.fetchCommand(), a.checkCommand(), a.sourcesCommand(), a.pluginCommand(),
 		a.versionCommand(), a.completionCommand(), progressTopic())
@@ -80,6 +81,7 @@ func group(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return &usageError{err: errors.New("no command is given"), help: cmd.CommandPath()}
 	}
+	cmd.SuggestionsMinimumDistance = 2
 	message := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		message += "; did you mean " + strings.Join(near, " or ") + "?"
@@ -130,7 +132,22 @@ func (a *app) logger(w io.Writer, mode progress.Mode) *slog.Logger {
 		return attr
 	}}
 	if mode == progress.JSON {
-		return slog.New(slog.NewJSONHandler(w, opts)).With("event", "log")
+		return slog.New(slog.NewJSONHandler(filter{w, text.JSON}, opts)).With("event", "log")
 	}
-	return slog.New(slog.NewTextHandler(w, opts))
+	return slog.New(slog.NewTextHandler(filter{w, cleanLine}, opts))
 }
+
+// filter passes what is written through fn, one whole line at a time.
+type filter struct {
+	w  io.Writer
+	fn func([]byte) []byte
+}
+
+func (f filter) Write(line []byte) (int, error) {
+	if _, err := f.w.Write(f.fn(line)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+func cleanLine(line []byte) []byte { return []byte(text.CleanLines(string(line))) }

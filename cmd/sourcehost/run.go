@@ -61,6 +61,12 @@ func (a *app) complain(err error) {
 	if errors.As(err, &quiet) {
 		return
 	}
+	var problems manifest.Problems
+	if errors.As(err, &problems) {
+		fmt.Fprintf(a.stderr, "sourcehost: the manifest is wrong:\n")
+		printProblems(a.stderr, problems)
+		return
+	}
 	message := strings.TrimRight(strings.ReplaceAll(err.Error(), "\t", "  "), "\n")
 	fmt.Fprintf(a.stderr, "sourcehost: %s\n", text.CleanLines(message))
 	var usage *usageError

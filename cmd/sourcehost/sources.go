@@ -166,7 +166,7 @@ func printPlugin(w io.Writer, role string, p host.PluginInfo) {
 	if p.ContentType != "" {
 		fmt.Fprintf(w, "    makes    %s in %s\n", text.Clean(p.Produces), text.Clean(p.ContentType))
 	}
-	for _, c := range p.Capabilities {
+	for _, c := range grouped(p.Capabilities) {
 		verdict := "granted"
 		if !c.Granted {
 			verdict = "DENIED "
@@ -176,4 +176,18 @@ func printPlugin(w io.Writer, role string, p host.PluginInfo) {
 	for _, u := range p.Unrequested {
 		fmt.Fprintf(w, "    unused   the grant %s: the plugin does not request it\n", text.Clean(u))
 	}
+}
+
+// grouped puts values in one line that have the name, the reason and the
+// verdict in common.
+func grouped(all []host.CapabilityInfo) []host.CapabilityInfo {
+	var groups []host.CapabilityInfo
+	for _, c := range all {
+		if n := len(groups) - 1; n >= 0 && groups[n].Name == c.Name && groups[n].Reason == c.Reason && groups[n].Granted == c.Granted {
+			groups[n].Value += ", " + c.Value
+			continue
+		}
+		groups = append(groups, c)
+	}
+	return groups
 }

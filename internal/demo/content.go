@@ -60,7 +60,7 @@ func makeFiles() []file {
 		}
 		f.data = make([]byte, size)
 		random.Read(f.data)
-		f.key = key(algorithms[i%len(algorithms)], f.data)
+		f.key = key(algorithms[i*3/8%len(algorithms)], f.data)
 		files = append(files, f)
 	}
 	return files

@@ -54,7 +54,7 @@ func (d *demo) show() error {
 		title string
 		play  func() error
 	}{
-		{"What can be fetched, and what the plugins behind it may do", d.listSources},
+		{"What can be fetched, by which plugin", d.listSources},
 		{"Fetch everything into a fresh store", d.fetchAll},
 		{"What landed, hashed again by this demo", d.verifyStore},
 		{"Fetch once more: all is in the store, no server is asked", d.fetchAgain},

@@ -52,7 +52,7 @@ func (d *demo) command(want int, env []string, args ...string) (string, error) {
 }
 
 func (d *demo) listSources() error {
-	out, err := d.command(0, nil, "sources", "-v")
+	out, err := d.command(0, nil, "sources")
 	return errors.Join(err, mention(out, "org.osbuild.curl"))
 }
 

@@ -41,7 +41,7 @@ func (p *plain) Event(e host.Event) {
 		p.printf("%s: %s", source, text.Count(e.Items, "item"))
 	case host.EventCached:
 		if e.Items > 0 {
-			p.printf("%s: %s of them in the store already", source, text.Count(e.Items, "item"))
+			p.printf("%s: %d in the store already, or not wanted", source, e.Items)
 		}
 	case host.EventItem:
 		p.item(e.Result)

@@ -83,7 +83,7 @@ func TestPlain(t *testing.T) {
 	p.Close()
 	p.Close()
 	want := `org.osbuild.curl: 5 items
-org.osbuild.curl: 1 item of them in the store already
+org.osbuild.curl: 1 in the store already, or not wanted
 1 of 5 items, 2.0 MB, 1.0 MB/s; longest: one.rpm, 2.0 s
 fetched k2.rpm, 40.0 MB in 3.0 s
 failed: k3: http://h/\x1b[2J: 404 Not Found
