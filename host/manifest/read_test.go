@@ -234,16 +234,16 @@ func TestRealManifests(t *testing.T) {
 			if len(s.Items) != len(items) || len(items) == 0 {
 				t.Errorf("%s: %s has %d items, want %d", path, s.Name, len(s.Items), len(items))
 			}
-			last := -1
+			rest := s.Raw
 			for _, item := range s.Items {
 				if !bytes.Equal(item.Desc, items[item.Key]) {
 					t.Errorf("%s: %s is %s", path, item.Key, item.Desc)
 				}
-				at := bytes.Index(data, []byte(`"`+item.Key+`":`))
-				if at < last && bytes.Count(data, []byte(`"`+item.Key+`":`)) == 1 {
-					t.Errorf("%s: %s is out of order", path, item.Key)
+				at := bytes.Index(rest, []byte(`"`+item.Key+`":`))
+				if at < 0 {
+					t.Fatalf("%s: %s is out of order", path, item.Key)
 				}
-				last = max(last, at)
+				rest = rest[at+len(item.Desc):]
 			}
 			if s.Name == "org.osbuild.curl" {
 				if p := curlSchema(t).CheckSource(&s); p != nil {
