@@ -238,7 +238,7 @@ func TestBadPointers(t *testing.T) {
 		for what, input := range inputs {
 			_, err := pool.Call(context.Background(), abi.Prepare, input, h)
 			e := wantError(t, err, BadPointer, abi.Prepare, "expected an address inside the 2097152 bytes of memory")
-			if !strings.Contains(e.Stack, "prepare") {
+			if !strings.Contains(e.Stack, "sourcehost_v1.") {
 				t.Errorf("%s, %s: no stack in %+v", what, name, e)
 			}
 		}
