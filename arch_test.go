@@ -56,12 +56,12 @@ var rules = []rule{
 	},
 	{
 		packages: []string{"host/manifest"},
-		only:     []string{"internal/rawjson"}, never: []string{"github.com/tetratelabs/wazero/..."},
+		only:     []string{"internal/rawjson", "internal/nearest"}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "reading a manifest needs no plugin: the schema is handed in",
 	},
 	{
 		packages: []string{"host/config"},
-		only:     []string{"host/secret"}, never: []string{"github.com/tetratelabs/wazero/..."},
+		only:     []string{"host/secret", "internal/nearest"}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "the configuration file is data; the command wires it into the host",
 	},
 	{
