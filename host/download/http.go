@@ -25,6 +25,7 @@ type chain struct {
 	cancel context.CancelCauseFunc
 	part   partial
 	url    *url.URL // of the hop at hand
+	proxy  *url.URL // that the hop goes through; nil without
 	hops   int
 	seen   []string
 	// left: a redirect has led to another origin. Credentials stay behind
@@ -74,6 +75,7 @@ func (c *chain) run() *fault {
 func (c *chain) roundTrip() (*http.Response, *fault) {
 	f := c.f
 	rt, proxy, flt := f.roundTripper(c.url, c.left)
+	c.proxy = proxy
 	if flt != nil {
 		return nil, flt
 	}
@@ -214,7 +216,11 @@ func (c *chain) receive(resp *http.Response) *fault {
 		return c.finish(c.part.offset, true)
 	default:
 		c.drain(resp)
-		return statusFault(resp, &f.e.cfg, f.e.now())
+		flt := statusFault(resp, &f.e.cfg, f.e.now())
+		if c.url.Scheme == "http" {
+			flt.err = viaProxy(c.proxy, flt.err) // whose answer it may be
+		}
+		return flt
 	}
 	f.e.watch.add(b.transfer)
 	flt := b.copy(resp.Body)
