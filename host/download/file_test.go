@@ -1,0 +1,197 @@
+package download
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sourcehost/sourcehost/host/hosttest"
+)
+
+func TestFileURLs(t *testing.T) {
+	e := newEnv(t, hosttest.HTTP, Config{})
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a b+100% é.rpm")
+	if err := os.WriteFile(path, e.content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	quoted := strings.NewReplacer(" ", "%20", "%", "%25", "é", "%c3%a9").Replace(path)
+	for _, u := range []string{"file:" + path, "file://" + path, "FILE:" + quoted, "file://localhost" + quoted} {
+		info, err, target := e.fetch(u)
+		want{attempts: 1}.check(t, info, err, target)
+		if target.Sizes[0] != int64(len(e.content)) {
+			t.Errorf("%s: the target was told the size %d", u, target.Sizes[0])
+		}
+	}
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(dir, "other")
+	if err := os.WriteFile(other, []byte("other"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for u, w := range map[string]want{
+		"file:" + dir + "/none": {kind: KindNotFound, attempts: 1, text: "no such file"},
+		"file:" + dir:           {kind: KindInvalid, attempts: 1, text: "not a regular file"},
+		"file:" + fifo:          {kind: KindInvalid, attempts: 1, text: "not a regular file"},
+		"file:" + other:         {kind: KindMismatch, attempts: 2, text: "other bytes"},
+	} {
+		info, err, target := e.fetch(u)
+		w.check(t, info, err, target)
+	}
+	info, err, target := e.fetch("file:"+dir+"/none", e.server.URL(filePath))
+	want{attempts: 2}.check(t, info, err, target)
+}
+
+func TestFileUnreadable(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root can read every file: run the tests as another user")
+	}
+	e := newEnv(t, hosttest.HTTP, Config{})
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, e.content, 0); err != nil {
+		t.Fatal(err)
+	}
+	info, err, target := e.fetch("file:" + path)
+	want{kind: KindDenied, attempts: 1, text: "must be able to read"}.check(t, info, err, target)
+}
+
+func TestFileCancel(t *testing.T) {
+	e := newEnv(t, hosttest.HTTP, Config{})
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, make([]byte, 4*copyBytes), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	target := &hosttest.Target{OnWrite: func(int) { cancel() }}
+	_, err := e.engine.Fetch(ctx, e.request("file:"+path), target)
+	if typed := asError(t, err); typed == nil || typed.Kind != KindCanceled || len(target.Bytes) > 2*copyBytes {
+		t.Errorf("got %v after %d bytes", err, len(target.Bytes))
+	}
+}
+
+func TestProgress(t *testing.T) {
+	overProtocols(t, func(t *testing.T, e *env) {
+		type step struct{ done, total int64 }
+		var steps []step
+		req := e.request()
+		req.Progress = func(done, total int64) { steps = append(steps, step{done, total}) }
+		e.server.Script(filePath, hosttest.Truncated, hosttest.Good)
+		info, err, target := e.fetchReq(req)
+		want{attempts: 2, resumed: true}.check(t, info, err, target)
+		// Each body tells its start, and the last one its end: what lies
+		// between is closer together than the shortest interval.
+		if len(steps) != 3 || steps[0] != (step{0, 60_000}) || steps[1] != (step{30_000, 60_000}) || steps[2] != (step{60_000, 60_000}) {
+			t.Errorf("progress was %v", steps)
+		}
+		steps = nil
+		e.server.Script(filePath, hosttest.NoLength)
+		e.fetchReq(req)
+		if last := steps[len(steps)-1]; last != (step{60_000, -1}) {
+			t.Errorf("without a length the last progress was %v", last)
+		}
+	})
+}
+
+// TestConnectionsAreReused: also after errors and redirects with small bodies.
+func TestConnectionsAreReused(t *testing.T) {
+	overProtocols(t, func(t *testing.T, e *env) {
+		for _, u := range []string{"/fault/404/x", "/fault/503:1" + filePath, "/fault/redirect" + filePath, filePath} {
+			e.fetch(e.server.URL(u))
+		}
+		remotes := map[string]bool{}
+		for _, entry := range e.server.Log() {
+			remotes[entry.Remote] = true
+		}
+		if len(remotes) != 1 || len(e.server.Log()) != 6 {
+			t.Errorf("%d connections for %d requests, want 1 for 6", len(remotes), len(e.server.Log()))
+		}
+	})
+}
+
+// TestPerHostCap: no more connections at once than configured.
+func TestPerHostCap(t *testing.T) {
+	for _, proto := range []hosttest.Protocol{hosttest.HTTP, hosttest.HTTPS1} {
+		e := newEnv(t, proto, Config{PerHost: 2})
+		var running, most atomic.Int64
+		e.server.Script(filePath, func(x *hosttest.Exchange) {
+			n := running.Add(1)
+			defer running.Add(-1)
+			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+			}
+			time.Sleep(10 * time.Millisecond)
+			hosttest.Good(x)
+		})
+		var wg sync.WaitGroup
+		for range 12 {
+			wg.Go(func() {
+				if _, err := e.engine.Fetch(context.Background(), e.request(), e.target()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if most.Load() != 2 {
+			t.Errorf("%s: %d requests at once, want 2", proto, most.Load())
+		}
+	}
+}
+
+func TestUserAgentAndHeader(t *testing.T) {
+	e := newEnv(t, hosttest.HTTP, Config{})
+	req := e.request()
+	req.Header = http.Header{"x-lower": {"1", "2"}}
+	e.fetchReq(req)
+	got := e.server.Log()[0].Header
+	if agent := got.Get("User-Agent"); !strings.Contains(agent, "sourcehost") || !strings.Contains(agent, "osbuild") {
+		t.Errorf("User-Agent is %q", agent)
+	}
+	if values := got.Values("X-Lower"); len(values) != 2 {
+		t.Errorf("X-Lower is %q", values)
+	}
+	e.engine, _ = newEngine(t, Config{UserAgent: "mine/1"})
+	e.fetch()
+	req.Header.Set("User-Agent", "item/1")
+	e.fetchReq(req)
+	if a, b := e.server.Log()[1].Header.Get("User-Agent"), e.server.Log()[2].Header.Get("User-Agent"); a != "mine/1" || b != "item/1" {
+		t.Errorf("User-Agents are %q and %q", a, b)
+	}
+}
+
+func TestReceiverSuite(t *testing.T) {
+	hosttest.TestReceiver(t, func(_ *testing.T, content []byte) hosttest.Receiver {
+		return &hosttest.Target{Want: content}
+	})
+}
+
+// TestWatchdogEnds: its goroutine lives no longer than there is something to
+// watch.
+func TestWatchdogEnds(t *testing.T) {
+	e := newEnv(t, hosttest.HTTP, Config{StallTimeout: 50 * time.Millisecond})
+	running := func() bool {
+		e.engine.watch.mu.Lock()
+		defer e.engine.watch.mu.Unlock()
+		return e.engine.watch.running
+	}
+	e.fetch()
+	for deadline := time.Now().Add(5 * time.Second); running(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the watchdog is still running")
+		}
+	}
+	e.fetch()
+	e.engine.Close()
+	if running() {
+		t.Error("the watchdog runs after Close")
+	}
+	info, err, target := e.fetch()
+	want{attempts: 1}.check(t, info, err, target)
+}
