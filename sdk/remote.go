@@ -12,7 +12,7 @@ import (
 // are kept as they are.
 type Remote struct {
 	// URLs are tried in order. In JSON they are the array "urls", followed by
-	// the string "url" unless the array has it.
+	// the string "url" unless that is empty or the array has it.
 	URLs []string
 	// Insecure turns the verification of the server's certificate off.
 	Insecure bool
@@ -65,19 +65,19 @@ func (r *Remote) Download(key string) *Download {
 func (r *Remote) decode(in *rawjson.Reader, desc Value) error {
 	*r = Remote{URLs: r.URLs[:0], Headers: r.Headers[:0], rest: r.rest[:0]}
 	in.Reset(desc)
+	var url string
+	var err error
 	if in.Kind() == '"' {
-		url, err := in.String()
-		r.URLs = append(r.URLs, url)
-		return err
+		url, err = in.String()
+	} else {
+		err = in.Object(func(key []byte) (err error) {
+			if string(key) == "url" {
+				url, err = in.String()
+				return err
+			}
+			return r.read(in, key)
+		})
 	}
-	url := ""
-	err := in.Object(func(key []byte) (err error) {
-		if string(key) == "url" {
-			url, err = in.String()
-			return err
-		}
-		return r.read(in, key)
-	})
 	if url != "" && !slices.Contains(r.URLs, url) {
 		r.URLs = append(r.URLs, url)
 	}
@@ -120,10 +120,10 @@ func (r *Remote) read(in *rawjson.Reader, key []byte) (err error) {
 // append encodes r as an object.
 func (r *Remote) append(dst []byte) []byte {
 	dst = append(dst, '{')
-	if len(r.URLs) == 1 {
+	if r.URL() != "" && len(r.URLs) == 1 {
 		dst = rawjson.AppendString(append(dst, `"url":`...), r.URLs[0])
 		dst = append(dst, ',')
-	} else if len(r.URLs) > 1 {
+	} else if len(r.URLs) > 0 {
 		dst = append(dst, `"urls":[`...)
 		for _, url := range r.URLs {
 			dst = append(rawjson.AppendString(dst, url), ',')

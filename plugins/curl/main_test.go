@@ -27,7 +27,7 @@ func TestWrongDescriptions(t *testing.T) {
 		`{}`:                           "no url",
 		`{"insecure":true}`:            "no url",
 		`{"urls":[]}`:                  "no url",
-		`""`:                           "empty url",
+		`""`:                           "no url",
 		`{"urls":["http://a",""]}`:     "empty url",
 		`{"url":5}`:                    "/url: expected a string, found a number",
 		`{"url":"u","insecure":"yes"}`: "/insecure: expected true or false, found a string",
