@@ -236,8 +236,7 @@ func FuzzRedact(f *testing.F) {
 	f.Add("\xff\xfe\x00\n", "", "")
 	f.Add("ret tok][sec", "[sec", "ret tok]")
 	f.Fuzz(func(t *testing.T, value, before, after string) {
-		value = strings.TrimSuffix(value, "\n")
-		value = strings.TrimSuffix(value, "\r")
+		value = strings.TrimRight(value, "\r\n") // so that For gives it back as it is
 		const placeholder = "[secret tok]"
 		if len(value) < MinLength || len(value) > 1000 {
 			return
