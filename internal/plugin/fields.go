@@ -18,30 +18,24 @@ func (p *problems) add(field, format string, args ...any) {
 }
 
 // object walks a JSON object and hands each field to the function of its name.
-// Unknown and repeated fields are reported and skipped.
+// Unknown fields are reported and skipped; the reader refuses repeated ones.
 func (p *problems) object(where string, data []byte, fields map[string]func(raw []byte)) {
 	r := rawjson.NewReader(data)
 	if k := r.Kind(); k != '{' {
 		p.add(orRoot(where), "expected an object, found %s", kindName(k))
 		return
 	}
-	seen := make(map[string]bool)
 	err := r.Object(func(key []byte) error {
 		name := string(key)
 		raw, err := r.Raw()
 		if err != nil {
 			return err
 		}
-		set, known := fields[name]
-		switch {
-		case !known:
-			p.add(join(where, name), "expected one of %s, found an unknown field", names(fields))
-		case seen[name]:
-			p.add(join(where, name), "expected the field once, found it again")
-		default:
+		if set, known := fields[name]; known {
 			set(raw)
+		} else {
+			p.add(join(where, name), "expected one of %s, found an unknown field", names(fields))
 		}
-		seen[name] = true
 		return nil
 	})
 	if err == nil {

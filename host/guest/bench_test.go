@@ -1,0 +1,131 @@
+package guest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/sourcehost/sourcehost/internal/abi"
+)
+
+// goGuest builds the plugin testdata/guests/page with Go's own toolchain.
+func goGuest(b testing.TB) []byte {
+	b.Helper()
+	out := filepath.Join(b.TempDir(), "page.wasm")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-buildmode=c-shared", "-o", out, "./"+guestDir+"/page")
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("building a Go guest: %v\n%s", err, msg)
+	}
+	wasm, err := os.ReadFile(out)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return pack(b, wasm, []abi.Hook{abi.Prepare}, 0)
+}
+
+func page(items int) []byte {
+	p := abi.Page{Source: "org.osbuild.curl"}
+	for i := range items {
+		p.Items = append(p.Items, abi.Item{
+			Key:  fmt.Sprintf("sha256:%064x", i),
+			Desc: fmt.Appendf(nil, `{"url":"https://mirror.example.org/pub/fedora/Packages/package-%d.rpm"}`, i),
+		})
+	}
+	return p.Append(nil)
+}
+
+// A guest made by Go's toolchain must run, trusted or not, and hold its memory
+// flat over many calls.
+func TestGoGuest(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("compiling a Go guest takes seconds")
+	}
+	r := newRuntime(t, Config{Limits: Limits{MemoryBytes: 32 << 20}})
+	pool := load(t, r, Source{Wasm: goGuest(t), Trusted: true}).Pool(nil, nil)
+	defer pool.Close()
+	input := page(256)
+	for range 200 {
+		out := mustCall(t, pool, abi.Prepare, string(input), &fakeHost{})
+		if got, err := abi.DecodeOutput(out); err != nil || len(got.Items) != 256 {
+			t.Fatalf("got %d items, %v", len(got.Items), err)
+		}
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	wasm := goGuest(b)
+	b.SetBytes(int64(len(wasm)))
+	for b.Loop() {
+		load(b, NewRuntime(Config{}), Source{Wasm: wasm})
+	}
+}
+
+// BenchmarkColdCompile is the first use of a plugin on a machine.
+func BenchmarkColdCompile(b *testing.B) {
+	wasm := goGuest(b)
+	for b.Loop() {
+		start(b, Config{CacheDir: filepath.Join(b.TempDir(), "cache")}, wasm)
+	}
+}
+
+// BenchmarkCachedStart is the first use in a process: loading, reading the
+// compiled code, making an instance.
+func BenchmarkCachedStart(b *testing.B) {
+	wasm := goGuest(b)
+	cfg := Config{CacheDir: filepath.Join(b.TempDir(), "cache")}
+	start(b, cfg, wasm)
+	for b.Loop() {
+		start(b, cfg, wasm)
+	}
+}
+
+// BenchmarkInstance is a further instance.
+func BenchmarkInstance(b *testing.B) {
+	r := newRuntime(b, Config{})
+	p := load(b, r, Source{Wasm: goGuest(b), Trusted: true})
+	startPool(b, p)
+	for b.Loop() {
+		startPool(b, p)
+	}
+}
+
+// BenchmarkHook is one crossing with a page of items, there and back.
+func BenchmarkHook(b *testing.B) {
+	for _, trusted := range []bool{true, false} {
+		for _, items := range []int{0, 256} {
+			b.Run(fmt.Sprintf("trusted=%v/items=%d", trusted, items), func(b *testing.B) {
+				p := load(b, newRuntime(b, Config{}), Source{Wasm: goGuest(b), Trusted: trusted})
+				pool := p.Pool(nil, nil)
+				defer pool.Close()
+				input := page(items)
+				b.SetBytes(int64(len(input)))
+				for b.Loop() {
+					if _, err := pool.Call(context.Background(), abi.Prepare, input, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func start(b *testing.B, cfg Config, wasm []byte) {
+	r := NewRuntime(cfg)
+	startPool(b, load(b, r, Source{Wasm: wasm, Trusted: true}))
+	if err := r.Close(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func startPool(b *testing.B, p *Plugin) {
+	pool := p.Pool(nil, nil)
+	defer pool.Close()
+	if err := pool.Start(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+}

@@ -1,0 +1,98 @@
+package guest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/sourcehost/sourcehost/internal/abi"
+)
+
+// flatMemory is more than a plugin of the SDK needs for small pages.
+const flatMemory = 24 << 20
+
+// sdkPlugin builds the curl plugin, which the SDK's calls make up for the most
+// part, and returns a pool of one instance.
+func sdkPlugin(t *testing.T) *Pool {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "curl.wasm")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-buildmode=c-shared", "-o", file, "../../plugins/curl")
+	cmd.Env = append(cmd.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	wasm, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed := pack(t, wasm, []abi.Hook{abi.Prepare, abi.FetchOne}, 1)
+	p := load(t, newRuntime(t, Config{}), Source{Name: "curl", Wasm: packed, Trusted: true, Limits: &Limits{MemoryBytes: 2 * flatMemory}})
+	pool := p.Pool(nil, nil)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// counter accepts every operation and counts.
+type counter int
+
+func (c *counter) Call(context.Context, string, []byte) (abi.Status, []byte) {
+	*c++
+	return abi.OK, nil
+}
+
+func (*counter) Log(abi.Level, string) {}
+
+// memoryOf is the size of the linear memory of the pool's only instance.
+func memoryOf(t *testing.T, pool *Pool) uint32 {
+	t.Helper()
+	pool.mu.Lock()
+	defer pool.mu.Unlock()
+	if len(pool.idle) != 1 {
+		t.Fatalf("%d idle instances, want the one that was called", len(pool.idle))
+	}
+	return pool.idle[0].(*wasmInstance).mod.Memory().Size()
+}
+
+// pageOf is a page with n items.
+func pageOf(n int) []byte {
+	p := abi.Page{Source: "org.osbuild.curl"}
+	for i := range n {
+		p.Items = append(p.Items, abi.Item{Key: fmt.Sprintf("sha256:%064x", i), Desc: []byte(`{"url":"https://mirror.example/Packages/p/package.rpm"}`)})
+	}
+	return p.Append(nil)
+}
+
+// TestSDKStaysFlat calls a plugin that is built with the SDK 100,000 times, and
+// has it call the host as often: Go guests that never yield grow until they hit
+// their limit.
+func TestSDKStaysFlat(t *testing.T) {
+	calls := 100_000
+	if testing.Short() {
+		calls = 10_000
+	}
+	for name, perPage := range map[string]int{"many hook calls": 1, "many host calls in each hook call": 5000} {
+		t.Run(name, func(t *testing.T) {
+			pool, input, early := sdkPlugin(t), pageOf(perPage), uint32(0)
+			var c counter
+			for done := 0; done < calls; done += perPage {
+				if _, err := pool.Call(t.Context(), abi.FetchOne, input, &c); err != nil {
+					t.Fatalf("after %d calls: %v", done, err)
+				}
+				if early == 0 && done+perPage >= calls/5 {
+					early = memoryOf(t, pool)
+				}
+			}
+			if int(c) != calls {
+				t.Errorf("the host was called %d times, want %d", c, calls)
+			}
+			if late := memoryOf(t, pool); late != early || late > flatMemory {
+				t.Errorf("the memory is %d bytes after a fifth of the calls and %d after all; want no change, and at most %d", early, late, flatMemory)
+			} else {
+				t.Logf("memory: %d bytes", late)
+			}
+		})
+	}
+}
