@@ -25,6 +25,7 @@ type countsDocument struct {
 	Skipped int   `json:"skipped"`
 	Failed  int   `json:"failed"`
 	Planned int   `json:"planned"`
+	Stopped int   `json:"stopped,omitempty"`
 	Bytes   int64 `json:"bytes"`
 }
 
@@ -60,13 +61,13 @@ type errorDocument struct {
 func fetchDocument(s summary) fetchResult {
 	doc := fetchResult{
 		Success: s.err() == nil, Store: s.store, DryRun: s.dryRun, Seconds: seconds(s.duration),
-		Counts: countsDocument(s.counts()), Sources: []sourceResult{},
+		Counts: newCountsDocument(s.counts()), Sources: []sourceResult{},
 	}
 	if s.stopped != nil {
 		doc.Stopped = s.stopped.Error()
 	}
 	for _, src := range s.sources {
-		out := sourceResult{Source: src.name, Counts: countsDocument(src.counts()), Error: newErrorDocument(src.err), Items: []itemResult{}}
+		out := sourceResult{Source: src.name, Counts: newCountsDocument(src.counts()), Error: newErrorDocument(src.err), Items: []itemResult{}}
 		if src.result != nil {
 			out.Plugin, out.Seconds = src.result.Plugin, seconds(src.result.Duration)
 			for _, it := range src.result.Items {
@@ -76,6 +77,13 @@ func fetchDocument(s summary) fetchResult {
 		doc.Sources = append(doc.Sources, out)
 	}
 	return doc
+}
+
+func newCountsDocument(c counts) countsDocument {
+	return countsDocument{
+		Fetched: c.Fetched, Cached: c.Cached, Skipped: c.Skipped, Failed: c.Failed, Planned: c.Planned,
+		Stopped: c.stopped, Bytes: c.Bytes,
+	}
 }
 
 func newItemResult(it host.ItemResult) itemResult {

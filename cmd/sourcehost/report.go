@@ -8,6 +8,7 @@ import (
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/progress"
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/internal/abi"
 )
 
 // summary is the outcome of a fetch.
@@ -26,15 +27,32 @@ type sourceSummary struct {
 	err    error        // of the source as a whole
 }
 
-func (s sourceSummary) counts() host.Counts {
+func (s sourceSummary) counts() counts {
 	if s.result == nil {
-		return host.Counts{}
+		return counts{}
 	}
-	return s.result.Counts()
+	c := counts{Counts: s.result.Counts()}
+	for _, it := range s.result.Failed() {
+		if stopped(it) {
+			c.stopped++
+			c.Failed--
+		}
+	}
+	return c
 }
 
-func (s summary) counts() host.Counts {
-	var all host.Counts
+// counts tells items that a signal stopped apart from those that failed.
+type counts struct {
+	host.Counts
+	stopped int
+}
+
+func stopped(it host.ItemResult) bool {
+	return it.State == host.Failed && it.Err != nil && it.Err.Kind == abi.ErrCanceled
+}
+
+func (s summary) counts() counts {
+	var all counts
 	for _, src := range s.sources {
 		c := src.counts()
 		all.Fetched += c.Fetched
@@ -43,6 +61,7 @@ func (s summary) counts() host.Counts {
 		all.Failed += c.Failed
 		all.Planned += c.Planned
 		all.Bytes += c.Bytes
+		all.stopped += c.stopped
 	}
 	return all
 }
@@ -114,6 +133,7 @@ func (a *app) printSummary(s summary) {
 func (a *app) printItem(it host.ItemResult, dryRun bool) {
 	key := text.Clean(it.Key)
 	switch {
+	case stopped(it): // counted in the summary
 	case it.State == host.Failed && it.Err != nil:
 		fmt.Fprintf(a.stdout, "failed: %s: %s\n", key, text.Clean(explain(it.Err)))
 	case !dryRun:
@@ -134,11 +154,15 @@ func explain(e *host.Error) string {
 	return e.Message + "; " + e.Hint
 }
 
-func (a *app) printCounts(name string, items int, c host.Counts, dryRun bool) {
+func (a *app) printCounts(name string, items int, c counts, dryRun bool) {
 	first := fmt.Sprintf("%d fetched", c.Fetched)
 	if dryRun {
 		first = fmt.Sprintf("%d to fetch", c.Planned)
 	}
-	fmt.Fprintf(a.stdout, "%s: %s: %s, %d cached, %d skipped, %d failed\n",
-		text.Clean(name), text.Count(items, "item"), first, c.Cached, c.Skipped, c.Failed)
+	last := ""
+	if c.stopped > 0 {
+		last = fmt.Sprintf(", %d not fetched yet", c.stopped)
+	}
+	fmt.Fprintf(a.stdout, "%s: %s: %s, %d cached, %d skipped, %d failed%s\n",
+		text.Clean(name), text.Count(items, "item"), first, c.Cached, c.Skipped, c.Failed, last)
 }

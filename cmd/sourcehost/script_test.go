@@ -55,18 +55,23 @@ func contentKey(algorithm string, data []byte) string {
 //
 //	/status/CODE/FILE  always with this status
 //	/flaky/N/FILE      with 503 the first N times
-//	/hang/FILE         with the first half of the file, then with nothing more
+//	/hang/FILE         with the first half of the file, then with nothing more;
+//	                   from the second request on with the file
 //	/redirect/FILE     with a redirect to /FILE
 type fileServer struct {
-	dir string
-	mu  sync.Mutex
-	hit map[string]int
+	dir    string
+	mu     sync.Mutex
+	hit    map[string]int
+	ranges []string // the Range headers of all requests that had one
 }
 
 func (s *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.hit[r.URL.Path]++
 	n := s.hit[r.URL.Path]
+	if v := r.Header.Get("Range"); v != "" {
+		s.ranges = append(s.ranges, v)
+	}
 	s.mu.Unlock()
 	part := strings.SplitN(strings.TrimPrefix(r.URL.Path, "/"), "/", 3)
 	name := filepath.Join(s.dir, filepath.Clean("/"+part[len(part)-1]))
@@ -81,12 +86,18 @@ func (s *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "busy", http.StatusServiceUnavailable)
 	case part[0] == "redirect":
 		http.Redirect(w, r, "/"+strings.Join(part[1:], "/"), http.StatusFound)
-	case part[0] == "hang":
+	case part[0] == "hang" && n == 1:
 		hang(w, r, name)
+	case part[0] == "hang":
+		w.Header().Set("ETag", halfTag)
+		http.ServeFile(w, r, name)
 	default:
 		http.ServeFile(w, r, name)
 	}
 }
+
+// halfTag lets the second half of a file be asked for.
+const halfTag = `"one"`
 
 // hang sends half of a file and waits until the client gives up.
 func hang(w http.ResponseWriter, r *http.Request, name string) {
@@ -96,7 +107,7 @@ func hang(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
-	w.Header().Set("ETag", `"one"`)
+	w.Header().Set("ETag", halfTag)
 	w.Write(data[:len(data)/2])
 	w.(http.Flusher).Flush()
 	select {

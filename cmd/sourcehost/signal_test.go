@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,43 +17,74 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// hanging starts a fetch from a server that stops in the middle, and returns
-// when the download is under way.
-func hanging(t *testing.T) (cmd *exec.Cmd, out *bytes.Buffer, dir string) {
+// stuck is a fetch from a server that stops in the middle of a file.
+type stuck struct {
+	cmd    *exec.Cmd
+	out    bytes.Buffer
+	dir    string
+	key    string
+	text   string // the manifest
+	server *fileServer
+}
+
+const stuckBytes = 4 << 20
+
+// hanging starts a fetch and returns when half of the file is on disk.
+func hanging(t *testing.T) *stuck {
 	t.Helper()
 	needPlugins(t)
-	dir = t.TempDir()
-	data := bytes.Repeat([]byte("0123456789abcdef"), 1<<18) // 4 MiB
-	if err := os.WriteFile(filepath.Join(dir, "large"), data, 0o644); err != nil {
+	s := &stuck{dir: t.TempDir()}
+	data := bytes.Repeat([]byte("0123456789abcdef"), stuckBytes/16)
+	if err := os.WriteFile(filepath.Join(s.dir, "large"), data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	files, listener := newFileServer(dir)
+	files, listener := newFileServer(s.dir)
 	t.Cleanup(func() {
 		listener.CloseClientConnections()
 		listener.Close()
 	})
-	m := fmt.Sprintf(`{"sources":{"org.osbuild.curl":{"items":{%q:"%s/hang/large"}}}}`, contentKey("sha256", data), listener.URL)
-	out = &bytes.Buffer{}
-	cmd = sourcehost(t, dir, "fetch", "--store", "store", "-")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(m), out, out
-	if err := cmd.Start(); err != nil {
+	s.server, s.key = files, contentKey("sha256", data)
+	s.text = fmt.Sprintf(`{"sources":{"org.osbuild.curl":{"items":{%q:"%s/hang/large"}}}}`, s.key, listener.URL)
+	s.cmd = sourcehost(t, s.dir, "fetch", "--store", "store", "-")
+	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = strings.NewReader(s.text), &s.out, &s.out
+	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { cmd.Process.Kill() })
-	deadline := time.Now().Add(time.Minute)
-	for !files.asked("/hang/large") {
+	t.Cleanup(func() { s.cmd.Process.Kill() })
+	for deadline := time.Now().Add(time.Minute); s.staged(t) < stuckBytes/2; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("no request came")
+			t.Fatalf("the first half did not arrive\n%s", &s.out)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
-	return cmd, out, dir
+	return s
 }
 
-func (s *fileServer) asked(path string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.hit[path] > 0
+// staged is the size of all that has no name in the store yet.
+func (s *stuck) staged(t *testing.T) (bytes int64) {
+	t.Helper()
+	err := filepath.WalkDir(s.folder(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return ignoreAbsent(err)
+		}
+		info, err := d.Info()
+		if err == nil && d.Name() != s.key {
+			bytes += info.Size()
+		}
+		return ignoreAbsent(err)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes
+}
+
+func (s *stuck) folder() string { return filepath.Join(s.dir, "store/sources/org.osbuild.files") }
+
+func ignoreAbsent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // ends waits for the command and returns its exit status.
@@ -79,51 +111,100 @@ func TestSignalStopsInOrder(t *testing.T) {
 		status int
 	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}} {
 		t.Run(c.signal.String(), func(t *testing.T) {
-			cmd, out, dir := hanging(t)
-			if err := cmd.Process.Signal(c.signal); err != nil {
+			s := hanging(t)
+			if err := s.cmd.Process.Signal(c.signal); err != nil {
 				t.Fatal(err)
 			}
-			if got := ends(t, cmd); got != c.status {
-				t.Errorf("exit status %d, want %d\n%s", got, c.status, out)
+			if got := ends(t, s.cmd); got != c.status {
+				t.Errorf("exit status %d, want %d\n%s", got, c.status, &s.out)
 			}
-			if !strings.Contains(out.String(), "org.osbuild.curl: 1 item: 0 fetched") {
-				t.Errorf("it did not report what was done:\n%s", out)
+			if !strings.Contains(s.out.String(), "org.osbuild.curl: 1 item: 0 fetched, 0 cached, 0 skipped, 0 failed, 1 not fetched yet") {
+				t.Errorf("it did not report what was done:\n%s", &s.out)
 			}
-			entries, err := os.ReadDir(filepath.Join(dir, "store/sources/org.osbuild.files"))
-			if err != nil {
-				t.Fatal(err)
+			if _, err := os.Lstat(filepath.Join(s.folder(), s.key)); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("half a file got a name in the store: %v", err)
 			}
-			for _, e := range entries {
-				if !strings.HasPrefix(e.Name(), ".") {
-					t.Errorf("%s got a name in the store", e.Name())
-				}
-			}
+			s.resume(t)
 		})
 	}
 }
 
-func TestSignalWhileReadingStandardInput(t *testing.T) {
+// resume runs the fetch again and expects only the second half to be asked for.
+func (s *stuck) resume(t *testing.T) {
+	t.Helper()
+	again := sourcehost(t, s.dir, "fetch", "--store", "store", "-")
+	again.Stdin = strings.NewReader(s.text)
+	if out, err := again.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	want := []string{fmt.Sprintf("bytes=%d-", stuckBytes/2)}
+	if diff := cmp.Diff(want, s.server.ranges); diff != "" {
+		t.Errorf("the requests for a range: %s", diff)
+	}
+}
+
+// reading starts a check of standard input that does not end, and returns when
+// the program reads it: from then on signals are caught.
+func reading(t *testing.T, stderr *os.File) *exec.Cmd {
+	t.Helper()
 	needPlugins(t)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	t.Cleanup(func() { w.Close() })
 	cmd := sourcehost(t, t.TempDir(), "check", "-")
 	cmd.Stdin = r
+	if stderr != nil {
+		cmd.Stderr = stderr
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { cmd.Process.Kill() })
 	r.Close()
-	// When the pipe takes no more, the program is reading, signals included.
+	// A pipe holds less than this, so the write ends when the program reads.
 	if _, err := w.Write(bytes.Repeat([]byte(" "), 1<<20)); err != nil {
 		t.Fatal(err)
 	}
+	return cmd
+}
+
+func TestSignalWhileReadingStandardInput(t *testing.T) {
+	cmd := reading(t, nil)
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
 	if got := ends(t, cmd); got != 130 {
 		t.Errorf("exit status %d, want 130", got)
+	}
+}
+
+// After the first signal the program wants to say something to a reader that
+// does not read. The second signal must end it nevertheless.
+func TestSecondSignalStopsAtOnce(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if err := w.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, 4<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("the pipe did not fill up: %v", err)
+	}
+	cmd := reading(t, w)
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := ends(t, cmd); got != 143 {
+		t.Errorf("exit status %d, want that of the second signal, 143", got)
 	}
 }
 

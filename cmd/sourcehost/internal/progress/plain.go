@@ -50,7 +50,7 @@ func (p *plain) Event(e host.Event) {
 
 func (p *plain) item(r *host.ItemResult) {
 	switch {
-	case r == nil:
+	case r == nil || canceled(r):
 	case r.State == host.Failed && r.Err != nil:
 		p.printf("failed: %s: %s", text.Clean(r.Key), text.Clean(r.Err.Message))
 	case r.State == host.Fetched && r.Bytes >= largeItem:

@@ -80,6 +80,10 @@ func TestPlain(t *testing.T) {
 	c.advance(2 * time.Second)
 	p.tick()
 	fmt.Fprintln(p, "a log line")
+	p.Event(host.Event{Kind: host.EventItem, Source: source, Key: "k4", Result: &host.ItemResult{
+		Key: "k4", State: host.Failed, Err: &host.Error{Kind: abi.ErrCanceled, Message: "stopped"},
+	}})
+	p.tick()
 	p.Close()
 	p.Close()
 	want := `org.osbuild.curl: 5 items
@@ -89,6 +93,7 @@ fetched k2.rpm, 40.0 MB in 3.0 s
 failed: k3: http://h/\x1b[2J: 404 Not Found
 4 of 5 items, 44.0 MB, 21.0 MB/s, 1 failed
 a log line
+4 of 5 items, 44.0 MB, 21.0 MB/s, 1 failed
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)

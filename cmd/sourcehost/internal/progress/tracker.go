@@ -10,6 +10,7 @@ import (
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/internal/abi"
 )
 
 // rateWindow is the time over which the rate is averaged.
@@ -88,7 +89,7 @@ func (t *tracker) progress(id itemID, e host.Event) {
 }
 
 func (t *tracker) ended(r *host.ItemResult) {
-	if r == nil {
+	if r == nil || canceled(r) {
 		return
 	}
 	t.bytes += r.Bytes
@@ -102,6 +103,11 @@ func (t *tracker) ended(r *host.ItemResult) {
 	default:
 		t.skipped++
 	}
+}
+
+// canceled tells items that were stopped from those that failed.
+func canceled(r *host.ItemResult) bool {
+	return r.State == host.Failed && r.Err != nil && r.Err.Kind == abi.ErrCanceled
 }
 
 // snapshot also takes a sample for the rate, so it should be called regularly.
