@@ -173,7 +173,7 @@ func TestSlow(t *testing.T) {
 		for _, proto := range hosttest.Protocols {
 			t.Run(row.name+"/"+string(proto), func(t *testing.T) {
 				t.Parallel()
-				e := newEnv(t, proto, Config{StallTimeout: 300 * time.Millisecond, HeaderTimeout: 300 * time.Millisecond, MaxAttempts: 2})
+				e := newEnv(t, proto, Config{StallTimeout: 150 * time.Millisecond, HeaderTimeout: 300 * time.Millisecond, MaxAttempts: 2})
 				e.server.Put(filePath, hosttest.File{Content: e.content}) // without ETag: no resume
 				e.server.Script(filePath, row.fault)
 				info, err, target := e.fetch()
