@@ -54,6 +54,9 @@ func openCache(dir string) (string, error) {
 	if err := checkPrivate(dir, unix.S_IFDIR); err != nil {
 		return "", err
 	}
+	if err := checkParents(dir); err != nil {
+		return "", err
+	}
 	build := filepath.Join(dir, buildKey())
 	if err := os.Mkdir(build, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("making a folder in it: %w", err)
@@ -86,6 +89,37 @@ func checkPrivate(path string, kind uint32) error {
 		return fmt.Errorf("%s: expected %s that others cannot write (chmod go-rwx), found mode %04o", path, what, st.Mode&0o7777)
 	}
 	return nil
+}
+
+// checkParents reports an error if a stranger could put another folder in the
+// place of dir: if a folder above it belongs to another user than root, or can be
+// written by everybody and does not keep them from each other's files.
+func checkParents(dir string) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	path, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
+		return err
+	}
+	for {
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); err != nil {
+			return &fs.PathError{Op: "lstat", Path: path, Err: err}
+		}
+		if st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+			return fmt.Errorf("%s, above it: expected the owner %d or 0, found %d", path, os.Geteuid(), st.Uid)
+		}
+		if st.Mode&0o002 != 0 && st.Mode&unix.S_ISVTX == 0 {
+			return fmt.Errorf("%s, above it: expected a folder that others cannot write, found mode %04o", path, st.Mode&0o7777)
+		}
+		parent := filepath.Dir(path)
+		if parent == path {
+			return nil
+		}
+		path = parent
+	}
 }
 
 // verifyEntry checks all files of an entry against its checksums. The checksum

@@ -223,6 +223,16 @@ func TestCacheFolderIsRefused(t *testing.T) {
 				t.Skip("only root can give a folder away")
 			}
 		}, "found 12345"},
+		"folder above writable by others": {func(t *testing.T, dir string) {
+			if err := os.Chmod(filepath.Dir(dir), 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}, "above it: expected a folder that others cannot write, found mode 0777"},
+		"folder above of another owner": {func(t *testing.T, dir string) {
+			if err := os.Chown(filepath.Dir(dir), 12345, 12345); err != nil {
+				t.Skip("only root can give a folder away")
+			}
+		}, "found 12345"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -37,8 +37,10 @@ type Source struct {
 	// Wasm is the file's content. It must not change afterwards.
 	Wasm []byte
 	// Trusted is for plugins that are part of this program. Their code runs
-	// without checks for termination, which makes it several times faster; a
-	// call that exceeds its deadline is abandoned, not stopped.
+	// without checks for termination, which makes it several times faster. A
+	// call that exceeds its deadline is given up, not stopped; if it loops
+	// without ever asking the host for something, Go's garbage collector waits
+	// for it, and with it the process.
 	Trusted bool
 	// Clock and Random give the plugin the real time and real random numbers.
 	// Without them it gets fixed ones.

@@ -204,5 +204,9 @@ func (in *wasmInstance) close() {
 }
 
 // closeModule frees the module. An instance has no files, so that there is no
-// error to report.
-func (in *wasmInstance) closeModule() { _ = in.mod.Close(context.Background()) }
+// error to report. The runtime does not free the memory of a module that trapped
+// while its context ended, hence Free, which may be called twice.
+func (in *wasmInstance) closeModule() {
+	_ = in.mod.Close(context.Background())
+	in.alloc.Free()
+}

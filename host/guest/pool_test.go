@@ -221,3 +221,32 @@ func TestManyCallsAndTraps(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Whatever ends an instance, its memory is given back.
+func TestInstanceMemoryIsFreed(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"loop", "sleep", "streams", "memory_bomb", "world"} {
+		r := newRuntime(t, Config{Limits: Limits{HookTime: hookTime, MemoryBytes: 8 << 20}})
+		p := load(t, r, Source{Name: name, Wasm: build(t, name), Clock: true})
+		eng, err := p.compile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := newInstance(context.Background(), p, eng, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in.alloc.data == nil {
+			t.Fatal("the instance has no memory")
+		}
+		_, _ = in.call(context.Background(), abi.Prepare, nil, nil)
+		in.close()
+		in.close()
+		if in.alloc.data != nil {
+			t.Errorf("%s: the memory is still there", name)
+		}
+		if err := eng.close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+}
