@@ -206,9 +206,10 @@ func (d *document) readItems(r *rawjson.Reader, s *Source, field string) error {
 		return err
 	}
 	limit := d.opts.maxItems()
-	err := r.Object(func(key []byte) error {
+	return r.Object(func(key []byte) error {
+		// Not a problem among others: reading on is what the limit is to prevent.
 		if d.items++; d.items > limit {
-			return r.Skip()
+			return r.Fail(fmt.Sprintf("the manifest has more than %d items, the limit", limit))
 		}
 		item := Item{Key: string(key), within: pointer}
 		var err error
@@ -216,8 +217,4 @@ func (d *document) readItems(r *rawjson.Reader, s *Source, field string) error {
 		s.Items = append(s.Items, item)
 		return err
 	})
-	if d.items > limit {
-		d.add(s.Name, pointer, "the manifest has more than %d items, the limit", limit)
-	}
-	return err
 }

@@ -60,10 +60,10 @@ func Read(r io.Reader, opts Options) (*Manifest, error) {
 // "version" the text is of version 1 when it has a "pipeline", else of 2.
 //
 // An error is Problems. A text that is not JSON as RFC 8259 has it, whose
-// objects have a name twice, or that is nested deeper than rawjson.MaxDepth is
-// refused at the first such place, with a nil manifest. Of what is wrong beyond
-// that everything is listed, and the manifest comes with the sources that are
-// in order, so that they can be checked too.
+// objects have a name twice, that is nested deeper than rawjson.MaxDepth, or
+// that has too many items is refused at the first such place, with a nil
+// manifest. Of what is wrong beyond that everything is listed, and the manifest
+// comes with the sources that are in order, so that they can be checked too.
 //
 // The manifest refers to data, which must not change while it is in use.
 func Parse(data []byte, opts Options) (*Manifest, error) {

@@ -16,7 +16,8 @@ type known struct{ name, value string }
 // Redact replaces every value that was resolved so far by "[secret NAME]": as
 // it is, escaped for URLs and in JSON or Go strings, in base64 (also in the
 // middle of a longer encoded text, as in Basic authentication) and in
-// hexadecimal. Until a value is resolved it returns s at once.
+// hexadecimal. Until a value is resolved it returns s at once. A text must be
+// redacted before it is cut to a length: half a value is not recognized.
 func (r *Resolver) Redact(s string) string {
 	if rep := r.redactor.Load(); rep != nil {
 		return rep.Replace(s)

@@ -35,12 +35,22 @@ type Spec struct {
 type Option func(*Resolver)
 
 // WithLogger makes the resolver warn about files that every user can read.
-// Without it nothing is logged.
-func WithLogger(l *slog.Logger) Option { return func(r *Resolver) { r.log = l } }
+// Without it, or with nil, nothing is logged.
+func WithLogger(l *slog.Logger) Option {
+	return func(r *Resolver) {
+		if l != nil {
+			r.log = l
+		}
+	}
+}
 
-// WithEnviron replaces os.LookupEnv.
+// WithEnviron replaces os.LookupEnv, which nil stands for, too.
 func WithEnviron(lookup func(string) (string, bool)) Option {
-	return func(r *Resolver) { r.environ = lookup }
+	return func(r *Resolver) {
+		if lookup != nil {
+			r.environ = lookup
+		}
+	}
 }
 
 // ErrUnknown is wrapped by the error for a name that the configuration does not

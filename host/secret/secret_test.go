@@ -125,6 +125,20 @@ func TestSpecErrorsAtOnce(t *testing.T) {
 	}
 }
 
+func TestNilOptions(t *testing.T) {
+	t.Setenv("SOURCEHOST_TEST_SECRET", "hunter2")
+	r, err := New([]Spec{{Name: "s", Env: "SOURCEHOST_TEST_SECRET", Hosts: []string{"h"}}, {Name: "f", File: write(t, "hunter3", 0o644), Hosts: []string{"h"}}},
+		WithEnviron(nil), WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"s": "hunter2", "f": "hunter3"} {
+		if got, err := r.For(name, "h"); err != nil || got != want {
+			t.Errorf("%s is %q, %v", name, got, err)
+		}
+	}
+}
+
 func TestUnknownName(t *testing.T) {
 	_, err := env(t, "value").For("other", "a.example")
 	if !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "known: tok") {
