@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/sourcehost/sourcehost/host/secret"
 )
 
 // Parse reads and checks the contents of a file. The path is for errors, and
@@ -124,6 +126,11 @@ func secretTable(t *table) (s Secret) {
 		t.fail("", "secret %s has neither file nor env; give one to read it from", t.name())
 	case file && env:
 		t.fail("env", "secret %s has both file and env; keep one", t.name())
+	}
+	for _, h := range s.Hosts {
+		if err := secret.CheckHost(h); err != nil {
+			t.fail("hosts", "secret %s: %v", t.name(), err)
+		}
 	}
 	if len(s.Hosts) == 0 && !t.bad("hosts") {
 		t.fail("hosts", "secret %s has no hosts; list the servers that it may be sent to, for example hosts = [\"cdn.example\"]", t.name())
