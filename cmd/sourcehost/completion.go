@@ -39,7 +39,7 @@ func (a *app) completionCommand() *cobra.Command {
 
 // completeWords completes a flag's value from a fixed list.
 func completeWords(cmd *cobra.Command, flag string, words ...string) {
-	mustRegister(cmd, flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)))
 }
 
 // completeSources completes the names of sources: those of the manifest when
@@ -70,10 +70,10 @@ func (a *app) completeSources(cmd *cobra.Command, args []string, _ string) ([]st
 	return names, none
 }
 
-// mustRegister panics when the flag does not exist, which is a mistake in this
-// package that any test finds.
-func mustRegister(cmd *cobra.Command, flag string, fn cobra.CompletionFunc) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, fn); err != nil {
+// must panics when the flag that is to be completed does not exist, which is a
+// mistake in this package that any test finds.
+func must(err error) {
+	if err != nil {
 		panic(err)
 	}
 }

@@ -48,7 +48,8 @@ also when fetch is interrupted, and resumed the next time.`,
 	cmd.Flags().BoolVar(&f.verify, "verify", false, "read what is in the store already and fetch it again when it does not match its key")
 	f.output = outputFlag(cmd)
 	completeWords(cmd, "progress", "auto", "bar", "plain", "json", "none")
-	mustRegister(cmd, "source", a.completeSources)
+	must(cmd.RegisterFlagCompletionFunc("source", a.completeSources))
+	must(cmd.MarkFlagDirname("store"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.fetch(cmd, f, args[0]) }
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
@@ -43,7 +44,7 @@ it. A plugin that the host would refuse is not written.`,
 		if err := replaceFile(out, packed); err != nil {
 			return fmt.Errorf("cannot write the plugin: %w", err)
 		}
-		fmt.Fprintf(a.stdout, "%s: %s %s, %d bytes\n", out, m.Name, m.Version, len(packed))
+		fmt.Fprintf(a.stdout, "%s: %s %s, %d bytes\n", text.Clean(out), text.Clean(m.Name), text.Clean(m.Version), len(packed))
 		return nil
 	}
 	return cmd
@@ -64,16 +65,16 @@ func pack(wasmPath, manifestPath string) ([]byte, *plugin.Manifest, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	text, err := os.ReadFile(manifestPath)
+	doc, err := os.ReadFile(manifestPath)
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := plugin.ParseManifest(text)
+	m, err := plugin.ParseManifest(doc)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", manifestPath, err)
 	}
 	var compact bytes.Buffer
-	if err := json.Compact(&compact, text); err != nil {
+	if err := json.Compact(&compact, doc); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", manifestPath, err)
 	}
 	packed, err := plugin.AppendSection(wasm, abi.ManifestSection, compact.Bytes())

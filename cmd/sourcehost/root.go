@@ -35,7 +35,7 @@ Environment (flags win over it, and it wins over the configuration file):
   https_proxy, http_proxy, no_proxy, OSBUILD_SOURCES_...  as osbuild's own sources`
 
 const rootExample = `  sourcehost fetch manifest.json
-  osbuild-mpp input.json - | sourcehost fetch --store /var/lib/osbuild/store -
+  jq .manifest compose.json | sourcehost fetch --store /var/lib/osbuild/store -
   sourcehost check manifest.json
   sourcehost sources -v`
 
@@ -63,6 +63,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(a.fetchCommand(), a.checkCommand(), a.sourcesCommand(), a.pluginCommand(),
 		a.versionCommand(), a.completionCommand(), progressTopic())
+	must(root.MarkPersistentFlagFilename("config", "toml"))
 	completeWords(root, "log-level", "debug", "info", "warn", "error")
 	return root
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,6 +22,7 @@ import (
 type stuck struct {
 	cmd    *exec.Cmd
 	out    bytes.Buffer
+	err    bytes.Buffer
 	dir    string
 	key    string
 	text   string // the manifest
@@ -30,7 +32,7 @@ type stuck struct {
 const stuckBytes = 4 << 20
 
 // hanging starts a fetch and returns when half of the file is on disk.
-func hanging(t *testing.T) *stuck {
+func hanging(t *testing.T, flags ...string) *stuck {
 	t.Helper()
 	needPlugins(t)
 	s := &stuck{dir: t.TempDir()}
@@ -45,15 +47,15 @@ func hanging(t *testing.T) *stuck {
 	})
 	s.server, s.key = files, contentKey("sha256", data)
 	s.text = fmt.Sprintf(`{"sources":{"org.osbuild.curl":{"items":{%q:"%s/hang/large"}}}}`, s.key, listener.URL)
-	s.cmd = sourcehost(t, s.dir, "fetch", "--store", "store", "-")
-	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = strings.NewReader(s.text), &s.out, &s.out
+	s.cmd = sourcehost(t, s.dir, append([]string{"fetch", "--store", "store", "-"}, flags...)...)
+	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = strings.NewReader(s.text), &s.out, &s.err
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.cmd.Process.Kill() })
 	for deadline := time.Now().Add(time.Minute); s.staged(t) < stuckBytes/2; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("the first half did not arrive\n%s", &s.out)
+			t.Fatalf("the first half did not arrive\n%s", &s.err)
 		}
 	}
 	return s
@@ -126,6 +128,28 @@ func TestSignalStopsInOrder(t *testing.T) {
 			}
 			s.resume(t)
 		})
+	}
+}
+
+// Machines are told the same in their own form.
+func TestSignalInJSON(t *testing.T) {
+	s := hanging(t, "--output=json", "--progress=json")
+	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if got := ends(t, s.cmd); got != 130 {
+		t.Errorf("exit status %d, want 130", got)
+	}
+	var got fetchResult
+	if err := json.Unmarshal(s.out.Bytes(), &got); err != nil {
+		t.Fatalf("%v\n%s", err, &s.out)
+	}
+	if got.Success || got.Stopped != "stopped by signal: interrupt" || got.Counts.Stopped != 1 || got.Counts.Failed != 0 {
+		t.Errorf("the result is %s", &s.out)
+	}
+	lines := strings.Split(strings.TrimSpace(s.err.String()), "\n")
+	if last := lines[len(lines)-1]; !strings.HasPrefix(last, `{"event":"end",`) {
+		t.Errorf("the last line on standard error is %s", last)
 	}
 }
 

@@ -89,7 +89,7 @@ func (d *demo) introduce() {
 		bytes += int64(len(f.data))
 	}
 	fmt.Printf("A manifest of %d files, %.1f MB, for the source org.osbuild.curl:\n\n", len(d.files), float64(bytes)/1e6)
-	fmt.Printf("  %-26s %2d files; answers each fifth request for a new file with 503\n", d.plain.url, count[overHTTP])
+	fmt.Printf("  %-26s %2d files; answers the first request for every fifth with 503\n", d.plain.url, count[overHTTP])
 	fmt.Printf("  %-26s %2d files; own CA, wants a client certificate\n", d.tls.url, count[overTLS])
 	fmt.Printf("  %-26s %2d file\n", "file:"+d.dir, count[fromDisk])
 }
