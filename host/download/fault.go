@@ -42,7 +42,11 @@ const (
 )
 
 func canceled(ctx context.Context) *fault {
-	return &fault{kind: KindCanceled, err: context.Cause(ctx), fatal: true}
+	err := fmt.Errorf("stopped: %w", ctx.Err())
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return &fault{kind: KindCanceled, err: err, fatal: true}
 }
 
 func diskFault(err error) *fault {

@@ -2,6 +2,7 @@ package download
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,6 +115,24 @@ func TestH2Streams(t *testing.T) {
 	})
 	info, err, target := e.fetch(raw.URL + "/f")
 	want{attempts: 2}.check(t, info, err, target)
+}
+
+// TestH2GoAway: a server that closes the connection before it has looked at the
+// request is asked again at once.
+func TestH2GoAway(t *testing.T) {
+	e := newEnv(t, hosttest.HTTPS2, Config{})
+	var requests atomic.Int64
+	raw := hosttest.StartRawH2(t, e.pair, func(c *hosttest.H2Conn, stream uint32) {
+		if requests.Add(1) == 1 {
+			c.GoAway(0, 0)
+			return
+		}
+		c.Header(stream, 5)
+		c.Data(stream, []byte("hello"), true)
+	})
+	target := &hosttest.Target{Want: []byte("hello")}
+	info, err := e.engine.Fetch(t.Context(), e.request(raw.URL+"/f"), target)
+	want{attempts: 1}.check(t, info, asError(t, err), target)
 }
 
 func TestRetryAfter(t *testing.T) {

@@ -1,10 +1,12 @@
 package download
 
 import (
+	"net"
 	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sourcehost/sourcehost/host/hosttest"
 )
@@ -49,6 +51,23 @@ func TestSocksProxy(t *testing.T) {
 			t.Errorf("%d connections through the proxy, want 1", n)
 		}
 	})
+}
+
+// TestSilentProxies: a proxy that takes connections and never answers.
+func TestSilentProxies(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	for _, scheme := range []string{"http", "https", "socks5"} {
+		e := newEnv(t, hosttest.HTTP, Config{MaxAttempts: 2, ConnectTimeout: 200 * time.Millisecond,
+			TLSTimeout: 200 * time.Millisecond, HeaderTimeout: 200 * time.Millisecond})
+		req := e.request()
+		req.Proxy = scheme + "://" + silent.Addr().String()
+		info, err, target := e.fetchReq(req)
+		want{kind: KindTimeout, attempts: 2, text: req.Proxy}.check(t, info, err, target)
+	}
 }
 
 // TestProxyRefusals: errors name the proxy, never its password.

@@ -17,8 +17,11 @@ type partial struct {
 // partialOf returns what t has, or a zero partial when it cannot be completed.
 func partialOf(t Target) partial {
 	offset := t.Offset()
+	if offset <= 0 {
+		return partial{}
+	}
 	total, ifRng, ok := decodeValidator(t.Validator())
-	if offset <= 0 || !ok || total >= 0 && offset > total {
+	if !ok || total >= 0 && offset > total {
 		return partial{}
 	}
 	return partial{offset: offset, total: total, ifRng: ifRng}
@@ -65,6 +68,9 @@ func strongETag(h http.Header) string {
 // second before the response was made (RFC 9110, 8.8.2.2).
 func strongDate(h http.Header) string {
 	value := h.Get("Last-Modified")
+	if value == "" {
+		return ""
+	}
 	modified, err := http.ParseTime(value)
 	if err != nil {
 		return ""

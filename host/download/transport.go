@@ -2,13 +2,12 @@ package download
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -23,6 +22,9 @@ const (
 	// pingTime is how long an HTTP/2 connection may be silent before it is
 	// probed: a dead one would otherwise get every retry.
 	pingTime = 10 * time.Second
+	// h2Frame is the largest frame that servers may send: fewer, larger ones
+	// cost less.
+	h2Frame = 256 << 10
 	// sessionCache is how many TLS sessions are kept for quicker handshakes.
 	sessionCache = 64
 )
@@ -132,14 +134,23 @@ func (t *transports) make(s settings, proxy *url.URL) (*http.Transport, error) {
 		ReadBufferSize:         readBuffer,
 		MaxResponseHeaderBytes: 256 << 10,
 		Protocols:              &protocols,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingTime, PingTimeout: pingTime},
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:  pingTime,
+			PingTimeout:      pingTime,
+			MaxReadFrameSize: h2Frame,
+		},
 	}
-	if proxy != nil {
-		tr.Proxy = http.ProxyURL(proxy)
-		tr.OnProxyConnectResponse = connectResponse
-		if proxy.Scheme == "https" {
-			tr.DialTLSContext = proxyTLSDial(dialer, conf, proxy.Hostname(), cfg.TLSTimeout)
-		}
+	if proxy == nil {
+		return tr, nil
+	}
+	if strings.HasPrefix(proxy.Scheme, "socks") {
+		tr.DialContext, err = socksDial(dialer, proxy)
+		return tr, err
+	}
+	tr.Proxy = http.ProxyURL(proxy)
+	tr.OnProxyConnectResponse = connectResponse
+	if proxy.Scheme == "https" {
+		tr.DialTLSContext = proxyTLSDial(dialer, conf, proxy.Hostname(), cfg.TLSTimeout)
 	}
 	return tr, nil
 }
@@ -185,33 +196,3 @@ func (e *addrDenied) Error() string {
 }
 
 func (e *addrDenied) Unwrap() error { return e.err }
-
-// proxyTLSDial connects to a proxy over TLS. It has a configuration of its own,
-// because the client's certificate and "insecure" are meant for servers, and
-// HTTP/2 cannot be spoken to it.
-func proxyTLSDial(d *net.Dialer, conf *tls.Config, host string, timeout time.Duration) func(context.Context, string, string) (net.Conn, error) {
-	own := conf.Clone()
-	own.GetClientCertificate = nil
-	own.InsecureSkipVerify = false
-	own.NextProtos = nil
-	own.ServerName = host
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := d.DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		ctx, cancel := context.WithTimeoutCause(ctx, timeout, errProxyHandshake)
-		defer cancel()
-		secure := tls.Client(conn, own)
-		if err := secure.HandshakeContext(ctx); err != nil {
-			conn.Close()
-			if cause := context.Cause(ctx); cause != nil {
-				err = cause
-			}
-			return nil, err
-		}
-		return secure, nil
-	}
-}
-
-var errProxyHandshake = errors.New("the TLS handshake with the proxy timed out")

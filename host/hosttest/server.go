@@ -270,15 +270,14 @@ func splitFault(path string) (name, file string, ok bool) {
 // faultAt returns the behaviour of a name, with its optional count, for the
 // n-th request, from 0 on; nil means good behaviour.
 func faultAt(name string, n int) Behaviour {
-	name, count, limited := strings.Cut(name, ":")
-	if limited {
-		limit, err := strconv.Atoi(count)
-		if err != nil || n >= limit {
-			return nil
-		}
-	}
-	if b := Faults()[name]; b != nil {
+	base, count, limited := strings.Cut(name, ":")
+	limit, err := strconv.Atoi(count)
+	b := Faults()[base]
+	switch {
+	case b != nil && (!limited || err == nil && n < limit):
 		return b
+	case b != nil && err == nil:
+		return nil
 	}
 	return func(x *Exchange) { http.Error(x.W, fmt.Sprintf("no such fault: %q", name), http.StatusTeapot) }
 }
