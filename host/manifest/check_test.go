@@ -109,6 +109,20 @@ func TestOptionsAreNotAllowedUnlessNamed(t *testing.T) {
 	}
 }
 
+// TestRootReference: a schema that is nothing but a reference is checked as a
+// whole, and what stands beside the reference does not count in draft 4.
+func TestRootReference(t *testing.T) {
+	s, err := CompileSchema("ref", []byte(`{"$ref":"#/definitions/d","definitions":{"d":{"required":["items"]}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[string]int{`{"items":{},"x":1}`: 0, `{}`: 1} {
+		if p := s.Check("", []byte(value)); len(p) != want {
+			t.Errorf("%s: %v", value, p)
+		}
+	}
+}
+
 func TestCheckSourceNamesTheSource(t *testing.T) {
 	m, err := Parse([]byte(`{"manifest":{"version":"2","sources":{"org.x/y":{"items":{"a":1}}}}}`), Options{})
 	if err != nil {
@@ -149,6 +163,16 @@ func TestValueProblems(t *testing.T) {
 		{`{"type":"integer"}`, `1.5`, `: expected an integer, found the number 1.5`},
 		{`{"type":"integer"}`, `1.0e2`, ``},
 		{`{"type":"integer"}`, `1e999999999`, `: the number 1e999999999 is out of range (byte 11 of 11)`},
+		{`{"type":"number"}`, strings.Repeat("1", 101), `: a number of 101 characters; at most 100 are allowed (byte 101 of 101)`},
+		{`{"type":"string"}`, `1234567890123456789012345678901`, `: expected a string, found the number 123456789012345678901234…`},
+		{`{"type":"number"}`, `null`, `: expected a number, found null`},
+		{`{"enum":[true,0.5]}`, `false`, `: expected true or the number 0.5, found false`},
+		{`{"minimum":0.5}`, `0`, `: expected a number of at least 0.5, found 0`},
+		{`{"pattern":"^sha1:[0-9a-f]{40}$"}`, `"sha1:` + strings.Repeat("0", 40) + `\n"`, `: "sha1:` + strings.Repeat("0", 40) + `\n" is not ALGO:HEX: '\n' is no hexadecimal digit (0-9, a-f)`},
+		{`{"patternProperties":{"^x":{},"^y":{}},"additionalProperties":false}`, `{"z":1}`, `/z: key "z" matches none of the patterns "^x" and "^y"`},
+		{`{"properties":{"a":{"type":"object","required":["p"]},"b":{"type":"object","required":["q"]}},"oneOf":[{"required":["a"]},{"required":["b"]}]}`, `{"a":{},"b":{"q":1}}`, "/a: \"p\" is missing\n: \"a\" and \"b\" exclude each other; keep one"},
+		{`{"oneOf":[{"properties":{"a":{"minimum":1}}},{"properties":{"a":{"minimum":2}}},{"properties":{"a":{"minimum":3}}},{"properties":{"a":{"minimum":4}}},{"properties":{"a":{"minimum":5}}}]}`, `{"a":0}`,
+			`: matches none of the allowed forms: /a: expected a number of at least 1, found 0; or /a: expected a number of at least 2, found 0; or /a: expected a number of at least 3, found 0; or /a: expected a number of at least 4, found 0; or 1 more`},
 		{`{"minLength":2}`, `"é"`, `: expected at least 2 characters, found the string "é"`},
 		{`{"maxLength":1}`, `"ab"`, `: expected at most 1 character, found 2 in the string "ab"`},
 		{`{"pattern":"^[0-9a-f]{64}$"}`, `"abc"`, `: "abc" is not a digest of 64 hexadecimal digits: it takes 64 hexadecimal digits, found 3`},
