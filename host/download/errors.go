@@ -89,3 +89,24 @@ func attempts(n int) string {
 	}
 	return fmt.Sprintf("%d attempts", n)
 }
+
+// maxText is where the text of a cause is cut: it can quote what a server sent.
+const maxText = 400
+
+// shortened is an error whose text was cut.
+type shortened struct {
+	text string
+	err  error
+}
+
+func (e *shortened) Error() string { return e.text }
+func (e *shortened) Unwrap() error { return e.err }
+
+// shorten cuts the text of err, if it is too long for a log line.
+func shorten(err error) error {
+	text := err.Error()
+	if len(text) <= maxText {
+		return err
+	}
+	return &shortened{strings.ToValidUTF8(text[:maxText], "") + "...", err}
+}

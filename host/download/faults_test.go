@@ -37,6 +37,7 @@ func TestFaults(t *testing.T) {
 		{"503 twice, then good", script(hosttest.Status(503), hosttest.Status(503), hosttest.Good), want{attempts: 3}},
 		{"wrong bytes", script(hosttest.WrongBytes), want{kind: KindMismatch, attempts: 2, text: "other bytes"}},
 		{"wrong bytes once", script(hosttest.WrongBytes, hosttest.Good), want{attempts: 2}},
+		{"wrong bytes, then half", script(hosttest.WrongBytes, hosttest.Truncated, hosttest.Good), want{attempts: 3, resumed: true}},
 		{"truncated", script(hosttest.Truncated, hosttest.Good), want{attempts: 2, resumed: true}},
 		{"truncated always", script(hosttest.Truncated), want{kind: KindNetwork, attempts: 10, text: "ended early, after 30000 of 60000 bytes"}},
 		{"reset halfway", script(hosttest.ResetHalfway, hosttest.WrongBytes, hosttest.Good), want{attempts: 3}},
@@ -247,6 +248,16 @@ func TestGzipStays(t *testing.T) {
 			t.Errorf("Accept-Encoding was %q, want identity", got)
 		}
 	})
+}
+
+// TestLongErrorsAreCut: a server cannot fill the log.
+func TestLongErrorsAreCut(t *testing.T) {
+	e := newEnv(t, hosttest.HTTP, Config{MaxAttempts: 1})
+	e.server.Script(filePath, hosttest.Raw(strings.Repeat("long ", 2000)+"\r\n\r\n"))
+	_, err, _ := e.fetch()
+	if err == nil || len(err.Error()) > 2*maxText || err.Kind != KindNetwork {
+		t.Errorf("an error of %d bytes", len(err.Error()))
+	}
 }
 
 func TestNoCacheAfterMismatch(t *testing.T) {

@@ -98,6 +98,7 @@ func (f *fetch) next(ctx context.Context) (*source, *fault) {
 
 // note records a failed attempt and decides when s may be tried again.
 func (f *fetch) note(s *source, flt *fault) {
+	flt.err = shorten(flt.err)
 	s.last = flt
 	s.again = flt.again
 	s.failures++

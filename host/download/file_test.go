@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,6 +170,24 @@ func TestUserAgentAndHeader(t *testing.T) {
 func TestReceiverSuite(t *testing.T) {
 	hosttest.TestReceiver(t, func(_ *testing.T, content []byte) hosttest.Receiver {
 		return &hosttest.Target{Want: content}
+	})
+}
+
+// TestMemoryIsFlat: a large body passes through without being held.
+func TestMemoryIsFlat(t *testing.T) {
+	overProtocols(t, func(t *testing.T, e *env) {
+		const size = 64 << 20
+		e.server.Put("/large", hosttest.File{Content: make([]byte, size)})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		target := &hosttest.Discard{}
+		if _, err := e.engine.Fetch(context.Background(), e.request(e.server.URL("/large")), target); err != nil || target.N != size {
+			t.Fatalf("%d bytes, %v", target.N, err)
+		}
+		runtime.ReadMemStats(&after)
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > size/2 {
+			t.Errorf("%d bytes were allocated for %d", grown, size)
+		}
 	})
 }
 

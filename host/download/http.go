@@ -148,7 +148,8 @@ func (c *chain) request() (*http.Request, *fault) {
 // redirect moves the chain on to where resp points.
 func (c *chain) redirect(resp *http.Response) *fault {
 	cfg := &c.f.e.cfg
-	location, err := url.Parse(QuotePath(resp.Header.Get("Location")))
+	// What a server calls itself it knows how to spell: "+" stays as it is.
+	location, err := url.Parse(quoteURL(resp.Header.Get("Location"), false))
 	if err != nil {
 		return invalidFault("the server redirects to a malformed URL")
 	}

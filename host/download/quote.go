@@ -11,14 +11,17 @@ const upperHex = "0123456789ABCDEF"
 // "+" is quoted too where the path has no quoting of its own: RFC 3986 gives it
 // no meaning in paths, but object stores read it as a space, and packages have
 // it in their names. A path that has quoting is taken to mean what it says.
-func QuotePath(rawURL string) string {
+func QuotePath(rawURL string) string { return quoteURL(rawURL, true) }
+
+// quoteURL does what QuotePath does; without plus, "+" stays.
+func quoteURL(rawURL string, plus bool) string {
 	start := pathStart(rawURL)
 	end := len(rawURL)
 	if i := strings.IndexAny(rawURL[start:], "?#"); i >= 0 {
 		end = start + i
 	}
 	path, rest := rawURL[start:end], rawURL[end:]
-	plus := !hasQuoting(path)
+	plus = plus && !hasQuoting(path)
 	needs := func(c byte) bool { return !pathByte(c) || c == '+' && plus }
 	return rawURL[:start] + quote(path, needs) + quote(rest, controlOrSpace)
 }

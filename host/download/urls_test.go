@@ -51,10 +51,14 @@ func TestQuotedPathIsSent(t *testing.T) {
 				t.Errorf("%q was sent as %q, want %q", path, got, sent)
 			}
 		}
-		e.server.Put("/a b.rpm", hosttest.File{Content: e.content})
-		e.server.Script("/go", hosttest.Redirect(302, "/a b.rpm"))
+		e.server.Put("/a b+c.rpm", hosttest.File{Content: e.content})
+		e.server.Script("/go", hosttest.Redirect(302, "/a b+c.rpm"))
 		info, err, target := e.fetch(e.server.URL("/go"))
 		want{attempts: 1}.check(t, info, err, target)
+		log := e.server.Log()
+		if got := log[len(log)-1].URI; got != "/a%20b+c.rpm" {
+			t.Errorf("the redirect was followed to %q", got)
+		}
 	})
 }
 

@@ -176,6 +176,11 @@ func (x *Exchange) raw(text string) {
 	conn.Read(make([]byte, 1))
 }
 
+// Raw writes text to the connection in place of a response. Only over HTTP/1.1.
+func Raw(text string) Behaviour {
+	return func(x *Exchange) { x.raw(text) }
+}
+
 // BrokenFraming sends a body whose framing breaks in the middle: a wrong size
 // of a chunk in HTTP/1.1, bytes that are no frame in HTTP/2.
 func BrokenFraming(x *Exchange) {
