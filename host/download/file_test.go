@@ -175,20 +175,22 @@ func TestReceiverSuite(t *testing.T) {
 
 // TestMemoryIsFlat: a large body passes through without being held.
 func TestMemoryIsFlat(t *testing.T) {
-	overProtocols(t, func(t *testing.T, e *env) {
-		const size = 64 << 20
-		e.server.Put("/large", hosttest.File{Content: make([]byte, size)})
+	const size = 64 << 20
+	content := make([]byte, size)
+	for _, proto := range hosttest.Protocols { // not in parallel: the count is the process's
+		e := newEnv(t, proto, Config{})
+		e.server.Put("/large", hosttest.File{Content: content})
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		target := &hosttest.Discard{}
 		if _, err := e.engine.Fetch(context.Background(), e.request(e.server.URL("/large")), target); err != nil || target.N != size {
-			t.Fatalf("%d bytes, %v", target.N, err)
+			t.Fatalf("%s: %d bytes, %v", proto, target.N, err)
 		}
 		runtime.ReadMemStats(&after)
-		if grown := after.TotalAlloc - before.TotalAlloc; grown > size/2 {
-			t.Errorf("%d bytes were allocated for %d", grown, size)
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > size/4 {
+			t.Errorf("%s: %d bytes were allocated for %d", proto, grown, size)
 		}
-	})
+	}
 }
 
 // TestWatchdogEnds: its goroutine lives no longer than there is something to
