@@ -51,16 +51,12 @@ type Plugin struct {
 	FetchOne func(*Context, *Item) error
 }
 
-// registered is what the exports call. Go runs no main function in a reactor,
-// only the initialization of packages, so there is nobody to hand it over to.
-var registered Plugin
-
 // Register makes p the plugin that this program is, and returns it, so that
 // one line declares it for the host and names it for tests:
 //
 //	var plugin = sdk.Register(sdk.Plugin{...})
 func Register(p Plugin) Plugin {
-	registered = p
+	register(p)
 	return p
 }
 

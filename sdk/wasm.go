@@ -45,6 +45,12 @@ func prepare(size uint32) uint32 { return run(Prepare, size) }
 //go:wasmexport fetch_one
 func fetchOne(size uint32) uint32 { return run(FetchOne, size) }
 
+// registered is what the exports call. Go runs no main function in a reactor,
+// only the initialization of packages, so there is nobody to hand it over to.
+var registered Plugin
+
+func register(p Plugin) { registered = p }
+
 // instance is this instance's state. There is one thread, and the host makes
 // one call at a time.
 var instance struct {

@@ -5,7 +5,7 @@ package main
 
 import "github.com/sourcehost/sourcehost/sdk"
 
-var plugin = sdk.Register(newPlugin())
+var _ = sdk.Register(newPlugin())
 
 func main() {} // never runs: a plugin is a WASI reactor
 
