@@ -24,8 +24,9 @@ type fetchFlags struct {
 	verify   bool
 }
 
-func (a *app) fetchCommand() *cobra.Command {
-	var f fetchFlags
+func (a *app) fetchCommand() *cobra.Command { return a.fetchCommandWith(&fetchFlags{}) }
+
+func (a *app) fetchCommandWith(f *fetchFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fetch MANIFEST|-",
 		Short: "Fetch all sources of a manifest into an osbuild store",
@@ -50,7 +51,7 @@ also when fetch is interrupted, and resumed the next time.`,
 	completeWords(cmd, "progress", "auto", "bar", "plain", "json", "none")
 	must(cmd.RegisterFlagCompletionFunc("source", a.completeSources))
 	must(cmd.MarkFlagDirname("store"))
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.fetch(cmd, f, args[0]) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.fetch(cmd, *f, args[0]) }
 	return cmd
 }
 

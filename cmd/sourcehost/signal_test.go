@@ -255,28 +255,3 @@ func TestSuperviseEndOfRun(t *testing.T) {
 		t.Errorf("status %d, want that of the run", got)
 	}
 }
-
-func TestCacheDir(t *testing.T) {
-	home := t.TempDir()
-	for _, c := range []struct {
-		env        map[string]string
-		configured string
-		want       string
-	}{
-		{map[string]string{envCache: "/e", "HOME": home}, "/c", "/e"},
-		{map[string]string{envCache: "", "HOME": home}, "/c", ""},
-		{map[string]string{"HOME": home, "XDG_CACHE_HOME": "/x"}, "/c", "/c"},
-		{map[string]string{"HOME": home, "XDG_CACHE_HOME": "/x"}, "", "/x/sourcehost"},
-		{map[string]string{"HOME": home, "XDG_CACHE_HOME": "relative"}, "", home + "/.cache/sourcehost"},
-		{map[string]string{"HOME": home}, "", home + "/.cache/sourcehost"},
-	} {
-		a := &app{env: func(name string) (string, bool) { v, ok := c.env[name]; return v, ok }}
-		if diff := cmp.Diff(c.want, a.cacheDir(c.configured)); diff != "" {
-			t.Errorf("%v, configured %q: %s", c.env, c.configured, diff)
-		}
-	}
-	a := &app{env: func(string) (string, bool) { return "", false }}
-	if got := a.cacheDir(""); got != "" && got != systemCache {
-		t.Errorf("without a home folder it is %q", got)
-	}
-}
