@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -116,6 +117,9 @@ func (f *fetch) verify(resumed bool) *fault {
 	}
 	flt := &fault{kind: KindMismatch, err: err, fresh: true, tries: mismatchTries,
 		hint: "the server's copy differs from what the manifest expects, or something on the way changed it"}
+	if strings.HasPrefix(f.media, "text/html") {
+		flt.hint = "the server sent a web page: perhaps a login page or an error page, of the server or of a proxy on the way"
+	}
 	if resumed && !f.remix {
 		f.remix = true
 		flt.again, flt.tries = true, 0

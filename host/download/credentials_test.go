@@ -201,6 +201,19 @@ func TestRedirectorGetsAnotherChance(t *testing.T) {
 		info, err, target = e.fetch(e.server.URL("/go"))
 		want{kind: KindNotFound, attempts: 3, text: "redirected to " + mirror.URL("/missing")}.check(t, info, err, target)
 
+		// What the policy denies is not tried again.
+		mirror.Script("/on", hosttest.Redirect(302, "/denied"))
+		e.server.Script("/go", hosttest.Redirect(302, mirror.URL("/on")))
+		req := e.request(e.server.URL("/go"))
+		req.CheckURL = func(u *url.URL) error {
+			if u.Path == "/denied" {
+				return errors.New("not granted")
+			}
+			return nil
+		}
+		info, err, target = e.fetchReq(req)
+		want{kind: KindDenied, attempts: 1, text: "not granted"}.check(t, info, err, target)
+
 		e.server.Script("/go", hosttest.Redirect(301, mirror.URL("/missing")))
 		info, err, target = e.fetch(e.server.URL("/go"))
 		want{kind: KindNotFound, attempts: 1, text: "404"}.check(t, info, err, target)

@@ -260,6 +260,14 @@ func TestLongErrorsAreCut(t *testing.T) {
 	}
 }
 
+// TestWebPage: a portal answers everything with 200 and a page.
+func TestWebPage(t *testing.T) {
+	e := newEnv(t, hosttest.HTTP, Config{})
+	e.server.Script(filePath, func(x *hosttest.Exchange) { x.W.Write([]byte("<html>please log in</html>")) })
+	info, err, target := e.fetch()
+	want{kind: KindMismatch, attempts: 2, text: "login page"}.check(t, info, err, target)
+}
+
 func TestNoCacheAfterMismatch(t *testing.T) {
 	e := newEnv(t, hosttest.HTTP, Config{})
 	e.server.Script(filePath, hosttest.WrongBytes, hosttest.Good)

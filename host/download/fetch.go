@@ -23,6 +23,8 @@ type fetch struct {
 	noCache bool
 	// remix: completed bytes have turned out wrong once already.
 	remix bool
+	// media is the Content-Type of the last body, for hints.
+	media string
 	// resumed, final and size describe the response that succeeded.
 	resumed bool
 	final   string
@@ -151,7 +153,11 @@ func (f *fetch) prepare(s *source) *fault {
 		if errors.As(err, &inner) {
 			err = inner.Err
 		}
-		return invalidFault("the URL is malformed: %s", withoutSecretsOf(s.raw, err))
+		flt := invalidFault("the URL is malformed: %s", withoutSecretsOf(s.raw, err))
+		if strings.Contains(s.raw, "@") {
+			flt.hint = "write special characters in a user name or password as %XX"
+		}
+		return flt
 	}
 	u.Scheme = strings.ToLower(u.Scheme)
 	u.Fragment, u.RawFragment = "", ""

@@ -50,7 +50,7 @@ func (f *fetch) file(ctx context.Context, s *source) *fault {
 		}
 		return flt
 	}
-	f.resumed, f.size, f.final = false, b.done, ""
+	f.resumed, f.size, f.final, f.media = false, b.done, "", ""
 	return f.verify(false)
 }
 

@@ -100,33 +100,24 @@ func (c *chain) roundTrip() (*http.Response, *fault) {
 	return resp, nil
 }
 
-// request makes the request of the hop at hand. Everything that identifies the
-// client goes to the origin of the source only.
+// request makes the request of the hop at hand.
 func (c *chain) request() (*http.Request, *fault) {
-	f := c.f
 	h := make(http.Header, 8)
 	user := c.url.User
 	if !c.left {
-		for name, values := range f.req.Header {
-			h[http.CanonicalHeaderKey(name)] = values
-		}
-		for _, sealed := range f.req.Sealed {
-			value, err := sealed.Fill(c.url)
-			if err != nil {
-				return nil, deniedFault(fmt.Errorf("the header %s cannot be filled in: %w", sealed.Name, err))
-			}
-			h.Set(sealed.Name, value)
+		if flt := c.identify(h); flt != nil {
+			return nil, flt
 		}
 		if user == nil {
 			user = c.s.url.User
 		}
 	}
 	if h["User-Agent"] == nil {
-		h["User-Agent"] = []string{f.e.cfg.UserAgent}
+		h["User-Agent"] = []string{c.f.e.cfg.UserAgent}
 	}
 	// Bodies are stored as they come: nothing may pack them on the way.
 	h["Accept-Encoding"] = []string{"identity"}
-	if f.noCache {
+	if c.f.noCache {
 		h["Cache-Control"] = []string{"no-cache"}
 	}
 	if c.part.offset > 0 {
@@ -145,92 +136,72 @@ func (c *chain) request() (*http.Request, *fault) {
 	return req, nil
 }
 
-// redirect moves the chain on to where resp points.
-func (c *chain) redirect(resp *http.Response) *fault {
-	cfg := &c.f.e.cfg
-	// What a server calls itself it knows how to spell: "+" stays as it is.
-	location, err := url.Parse(quoteURL(resp.Header.Get("Location"), false))
-	if err != nil {
-		return invalidFault("the server redirects to a malformed URL")
+// identify sets the fields that are for the origin of the source only: any of
+// them may say who the client is.
+func (c *chain) identify(h http.Header) *fault {
+	for name, values := range c.f.req.Header {
+		h[http.CanonicalHeaderKey(name)] = values
 	}
-	from := c.url
-	to := from.ResolveReference(location)
-	to.Fragment, to.RawFragment = "", ""
-	// A relative reference inherits the userinfo; the rule for it is request's.
-	if location.Host == "" {
-		to.User = nil
-	}
-	clean := CleanURL(to.String())
-	switch {
-	case to.Scheme != "http" && to.Scheme != "https" || to.Host == "":
-		return deniedFault(fmt.Errorf("the server redirects to %s: only http and https are followed", clean))
-	case from.Scheme == "https" && to.Scheme == "http" && !cfg.AllowDowngrade:
-		flt := deniedFault(fmt.Errorf("the server redirects from https to %s, which is not encrypted", clean))
-		flt.hint = "use a mirror that serves https throughout, or allow the downgrade"
-		return flt
-	case c.hops >= cfg.MaxRedirects:
-		return &fault{kind: KindNetwork, final: true, err: fmt.Errorf("more than %d redirects, the last one to %s", cfg.MaxRedirects, clean)}
-	}
-	c.seen = append(c.seen, from.String())
-	for _, seen := range c.seen {
-		if seen == to.String() {
-			return &fault{kind: KindNetwork, final: true, err: fmt.Errorf("the redirects go round in a loop: %s came twice", clean)}
+	for _, sealed := range c.f.req.Sealed {
+		value, err := sealed.Fill(c.url)
+		if err != nil {
+			return deniedFault(fmt.Errorf("the header %s cannot be filled in: %w", sealed.Name, err))
 		}
+		h.Set(sealed.Name, value)
 	}
-	if flt := c.f.check(to); flt != nil {
-		flt.err = fmt.Errorf("the redirect to %s is not allowed: %w", clean, flt.err)
-		return flt
-	}
-	if !sameOrigin(from, to) {
-		c.left = true
-		c.moved = c.moved || resp.StatusCode != http.StatusMovedPermanently && resp.StatusCode != http.StatusPermanentRedirect
-	}
-	c.hops++
-	c.url = to
 	return nil
 }
 
 // receive brings the body of resp to the target, or says what its status means.
 func (c *chain) receive(resp *http.Response) *fault {
-	f := c.f
-	b := &body{f: f, ctx: c.ctx, transfer: &transfer{cancel: c.cancel}, total: resp.ContentLength}
-	resumed := false
-	switch {
-	case resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusNonAuthoritativeInfo:
-		if err := f.t.Reset(resp.ContentLength, validatorOf(resp.Header, resp.ContentLength)); err != nil {
+	b := &body{f: c.f, ctx: c.ctx, transfer: &transfer{cancel: c.cancel}, total: resp.ContentLength}
+	resuming := c.part.offset > 0
+	switch code := resp.StatusCode; {
+	case code == http.StatusOK || code == http.StatusNonAuthoritativeInfo:
+		if err := c.f.t.Reset(resp.ContentLength, validatorOf(resp.Header, resp.ContentLength)); err != nil {
 			resp.Body.Close()
 			return diskFault(err)
 		}
-		f.fresh = false
-	case resp.StatusCode == http.StatusPartialContent && c.part.offset > 0:
+		c.f.fresh, resuming = false, false
+	case code == http.StatusPartialContent && resuming:
 		end, total, ok := c.part.continues(resp)
 		if !ok {
 			resp.Body.Close()
 			return restart(fmt.Errorf("the server sent another range than was asked for: %q", resp.Header.Get("Content-Range")))
 		}
-		b.done, b.end, b.total, resumed = c.part.offset, end+1, total, true
-	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && c.part.offset > 0:
+		b.done, b.end, b.total = c.part.offset, end+1, total
+	case code == http.StatusRequestedRangeNotSatisfiable && resuming:
 		c.drain(resp)
 		if !c.part.complete(resp) {
-			return restart(errStatus(resp.StatusCode))
+			return restart(errStatus(code))
 		}
 		return c.finish(c.part.offset, true)
 	default:
 		c.drain(resp)
-		flt := statusFault(resp, &f.e.cfg, f.e.now())
-		if c.url.Scheme == "http" {
-			flt.err = viaProxy(c.proxy, flt.err) // whose answer it may be
-		}
+		return c.refused(resp)
+	}
+	if flt := c.copy(b, resp); flt != nil {
 		return flt
 	}
-	f.e.watch.add(b.transfer)
-	flt := b.copy(resp.Body)
-	f.e.watch.remove(b.transfer)
-	resp.Body.Close()
-	if flt != nil {
-		return flt
+	return c.finish(b.done, resuming)
+}
+
+// copy brings the body to the target, under the eyes of the watchdog.
+func (c *chain) copy(b *body, resp *http.Response) *fault {
+	defer resp.Body.Close()
+	c.f.media = resp.Header.Get("Content-Type")
+	c.f.e.watch.add(b.transfer)
+	defer c.f.e.watch.remove(b.transfer)
+	return b.copy(resp.Body)
+}
+
+// refused says what a response without a file means.
+func (c *chain) refused(resp *http.Response) *fault {
+	flt := statusFault(resp, &c.f.e.cfg, c.f.e.now())
+	if c.url.Scheme == "http" {
+		flt.err = viaProxy(c.proxy, flt.err) // whose answer it may be
 	}
-	return c.finish(b.done, resumed)
+	return flt
 }
 
 // finish has the bytes verified, and records where they came from.
@@ -259,18 +230,4 @@ func (c *chain) drain(resp *http.Response) {
 	timer := time.AfterFunc(drainTime, func() { resp.Body.Close() })
 	defer timer.Stop()
 	io.CopyN(io.Discard, resp.Body, drainBytes)
-}
-
-func isRedirect(resp *http.Response) bool {
-	switch resp.StatusCode {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
-		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return resp.Header.Get("Location") != ""
-	}
-	return false
-}
-
-// sameOrigin compares scheme, host and port, with the default ports filled in.
-func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && hostPort(a) == hostPort(b)
 }

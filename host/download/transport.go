@@ -140,19 +140,25 @@ func (t *transports) make(s settings, proxy *url.URL) (*http.Transport, error) {
 			MaxReadFrameSize: h2Frame,
 		},
 	}
+	return tr, useProxy(tr, proxy, dialer)
+}
+
+// useProxy sends what goes through tr through a proxy, unless that is nil.
+func useProxy(tr *http.Transport, proxy *url.URL, dialer *net.Dialer) error {
 	if proxy == nil {
-		return tr, nil
+		return nil
 	}
 	if strings.HasPrefix(proxy.Scheme, "socks") {
-		tr.DialContext, err = socksDial(dialer, proxy)
-		return tr, err
+		dial, err := socksDial(dialer, proxy)
+		tr.DialContext = dial
+		return err
 	}
 	tr.Proxy = http.ProxyURL(proxy)
 	tr.OnProxyConnectResponse = connectResponse
 	if proxy.Scheme == "https" {
-		tr.DialTLSContext = proxyTLSDial(dialer, conf, proxy.Hostname(), cfg.TLSTimeout)
+		tr.DialTLSContext = proxyTLSDial(dialer, tr.TLSClientConfig, proxy.Hostname(), tr.TLSHandshakeTimeout)
 	}
-	return tr, nil
+	return nil
 }
 
 // close closes idle connections and forgets the transports.
