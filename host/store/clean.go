@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -32,6 +33,9 @@ func (f *Files) Clean(ctx context.Context) error {
 		return err
 	}
 	defer f.store.leave()
+	if f.store.lookOnly {
+		return fmt.Errorf("%s: %w", f.content.path, ErrLookOnly)
+	}
 	return errors.Join(f.cleanStaging(ctx), f.cleanForeign(ctx))
 }
 

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -172,6 +174,7 @@ func (s *Store) sum(ctx context.Context, h io.Writer, fd int, off, end int64) (i
 // thing it is, so that it can be fetched anew. The entry is verified once more
 // while its key is locked: one that is sound, perhaps because another process has
 // repaired it in the meantime, stays, and that is no error. Nor is a missing one.
+// An entry that cannot be read stays, too, since nothing is known about it.
 func (f *Files) Remove(key Key) error {
 	if err := key.check(); err != nil {
 		return err
@@ -194,10 +197,17 @@ func (f *Files) Remove(key Key) error {
 		// A partial of another run would be kept.
 		defer staging.unlink(key.text + partSuffix)
 	}
-	if _, ok := f.verify(ctx, key).(*CorruptError); !ok {
+	switch err := f.verify(ctx, key).(type) {
+	case *CorruptError:
+		return f.discard(key, staging, st.Dev)
+	case nil:
 		return nil
+	default:
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
 	}
-	return f.discard(key, staging, st.Dev)
 }
 
 // discard takes the name from an entry, then deletes it. The caller holds the

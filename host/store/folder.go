@@ -23,11 +23,18 @@ type folder struct {
 	path string // for errors only
 }
 
+// missingFolder stands for a folder that does not exist and is not to be made:
+// nothing is in it.
+func missingFolder(path string) *folder { return &folder{fd: -1, path: path} }
+
 func (d *folder) fail(op, name string, err error) error {
 	return &DiskError{Op: op, Path: filepath.Join(d.path, name), Err: err}
 }
 
 func (d *folder) close() error {
+	if d.fd < 0 {
+		return nil
+	}
 	err := unix.Close(d.fd)
 	d.fd = -1
 	return err
@@ -45,6 +52,9 @@ func (d *folder) open(name string, flags int) (int, error) {
 }
 
 func (d *folder) lstat(name string) (st unix.Stat_t, err error) {
+	if d.fd < 0 {
+		return st, unix.ENOENT
+	}
 	err = unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	return st, err
 }
@@ -60,6 +70,9 @@ func (d *folder) unlink(name string) error {
 // sub opens a folder beneath this one. The error is a bare errno: ELOOP or
 // ENOTDIR when a link or something else stands there.
 func (d *folder) sub(name string) (*folder, error) {
+	if d.fd < 0 {
+		return nil, unix.ENOENT
+	}
 	fd, err := unix.Openat(d.fd, name, openFolder|unix.O_NOFOLLOW, 0)
 	if err == unix.ENOTDIR {
 		// The kernel reports a link as ENOTDIR too when a folder is asked for.
@@ -112,12 +125,21 @@ func settleFolder(fd, parent int, sync func(fd int) error) error {
 	return sync(parent)
 }
 
+// openPath opens the folder at path; the error is a bare errno.
+func openPath(path string) (*folder, error) {
+	fd, err := unix.Open(path, openFolder, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &folder{fd: fd, path: path}, nil
+}
+
 // makePath opens the folder at path and makes it and its parents when they are
 // missing. Links above and at the path are the operator's and are followed.
 func makePath(path string, sync func(fd int) error) (*folder, error) {
-	fd, err := unix.Open(path, openFolder, 0)
+	d, err := openPath(path)
 	if err == nil {
-		return &folder{fd: fd, path: path}, nil
+		return d, nil
 	}
 	parent := filepath.Dir(path)
 	if err != unix.ENOENT || parent == path {

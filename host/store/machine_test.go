@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -254,4 +255,51 @@ func TestFlatMemory(t *testing.T) {
 	if n := testing.AllocsPerRun(500, func() { s.Write(piece) }); n > 0 {
 		t.Errorf("a write allocates %v times", n)
 	}
+}
+
+// TestOpenExisting looks at stores that are there, in part or not at all, and
+// makes nothing.
+func TestOpenExisting(t *testing.T) {
+	dir := t.TempDir()
+	sound, missing := []byte("sound"), keyOf(t, []byte("missing"))
+	key := keyOf(t, sound)
+	look := func(path string) *Files {
+		t.Helper()
+		s, err := OpenExisting(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		f, err := s.Files(contentType)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	for _, f := range []*Files{look(dir), look(dir + "/sub")} {
+		if got, err := f.Present([]Key{key}); err != nil || got[0] {
+			t.Errorf("in an empty store: %v, %v", got, err)
+		}
+		if err := f.Verify(t.Context(), key); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("in an empty store: %v", err)
+		}
+		_, stageErr := f.Stage(t.Context(), key)
+		for _, err := range []error{stageErr, f.Remove(key), f.Clean(t.Context())} {
+			if !errors.Is(err, ErrLookOnly) {
+				t.Errorf("got %v, want ErrLookOnly", err)
+			}
+		}
+	}
+	if got := names(t, dir); len(got) > 0 {
+		t.Errorf("looking made %q", got)
+	}
+	_, f := openStore(t, dir, kernel{})
+	mustPut(t, f, sound)
+	f = look(dir)
+	if got, err := f.Present([]Key{key, missing}); err != nil || !got[0] || got[1] {
+		t.Errorf("got %v, %v", got, err)
+	}
+	wantEntry(t, f, key)
+	_, err := OpenExisting(entryPath(f, key))
+	wantErrno(t, err, unix.ENOTDIR)
 }

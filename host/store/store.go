@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // stagingName is the folder beneath a content type in which entries are made. It
@@ -17,6 +19,7 @@ type Store struct {
 	disk      disk
 	committer *committer
 	buffers   sync.Pool // of *[bufferSize]byte
+	lookOnly  bool
 
 	mu     sync.Mutex
 	files  map[string]*Files
@@ -29,18 +32,47 @@ type Store struct {
 // of type *DiskError.
 func Open(dir string) (*Store, error) { return open(dir, kernel{}) }
 
+// OpenExisting opens a store to look at it: Present and Verify work as usual,
+// nothing is made or changed, and Stage, Remove and Clean fail with ErrLookOnly. A
+// store or content type that is missing is an empty one.
+func OpenExisting(dir string) (*Store, error) {
+	if dir == "" {
+		return nil, errNoName
+	}
+	dir = filepath.Clean(dir)
+	root, err := openPath(dir)
+	if err == unix.ENOENT {
+		root, err = missingFolder(dir), nil
+	}
+	if err != nil {
+		return nil, &DiskError{Op: "open folder", Path: dir, Err: err}
+	}
+	s := newStore(root, kernel{})
+	s.lookOnly = true
+	return s, nil
+}
+
+// ErrLookOnly says that a store was opened by OpenExisting and cannot be changed.
+var ErrLookOnly = errors.New("the store was opened to be looked at only")
+
+var errNoName = errors.New("the store's folder has an empty name")
+
 func open(dir string, d disk) (*Store, error) {
 	if dir == "" {
-		return nil, errors.New("the store's folder has an empty name")
+		return nil, errNoName
 	}
 	root, err := makePath(filepath.Clean(dir), d.syncDir)
 	if err != nil {
 		return nil, err
 	}
+	return newStore(root, d), nil
+}
+
+func newStore(root *folder, d disk) *Store {
 	s := &Store{root: root, disk: d, files: make(map[string]*Files)}
 	s.committer = newCommitter(d)
 	s.buffers.New = func() any { return new([bufferSize]byte) }
-	return s, nil
+	return s
 }
 
 // Close waits for commits that were started, then ends the use of the store.
@@ -115,13 +147,26 @@ func (s *Store) Files(contentType string) (*Files, error) {
 	if f := s.files[contentType]; f != nil {
 		return f, nil
 	}
-	content, err := s.root.makeSub(contentType, s.disk.syncDir)
+	content, err := s.contentFolder(contentType)
 	if err != nil {
 		return nil, err
 	}
 	f := &Files{store: s, content: content, whole: wholeSync(content.fd)}
 	s.files[contentType] = f
 	return f, nil
+}
+
+// contentFolder opens the folder of a content type and, unless the store is only
+// looked at, makes it when it is missing.
+func (s *Store) contentFolder(name string) (*folder, error) {
+	if !s.lookOnly {
+		return s.root.makeSub(name, s.disk.syncDir)
+	}
+	content, err := s.root.sub(name)
+	if err == unix.ENOENT {
+		return missingFolder(filepath.Join(s.root.path, name)), nil
+	}
+	return content, s.root.orFail("open folder", name, err)
 }
 
 // maxContentType is NAME_MAX of the usual file systems.
@@ -144,6 +189,9 @@ func checkContentType(name string) error {
 func (f *Files) stagingFolder() (*folder, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.store.lookOnly {
+		return nil, fmt.Errorf("%s: %w", f.content.path, ErrLookOnly)
+	}
 	if f.staging == nil {
 		staging, err := f.content.makeSub(stagingName, f.store.disk.syncDir)
 		if err != nil {
