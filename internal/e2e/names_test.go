@@ -1,0 +1,48 @@
+package e2e
+
+import (
+	"os/exec"
+	"testing"
+
+	"github.com/sourcehost/sourcehost/host/hosttest"
+)
+
+// withHosts is a command line that runs the program with another /etc/hosts.
+func (s *sandbox) withHosts(hosts string) []string {
+	s.t.Helper()
+	path := s.write("hosts", []byte(hosts))
+	wrap := []string{need(s.t, "unshare", "util-linux"), "--mount", "/bin/sh", "-c", `mount --bind "$0" /etc/hosts && exec "$@"`, path}
+	if out, err := exec.Command(wrap[0], append(wrap[1:], "true")...).CombinedOutput(); err != nil {
+		s.t.Skipf("only root can give the program another /etc/hosts: %v: %s", err, out)
+	}
+	return wrap
+}
+
+// TestDeadIPv6: a name has an IPv6 address where nobody answers and an IPv4
+// address where the server is.
+func TestDeadIPv6(t *testing.T) {
+	t.Parallel()
+	ca := newCA(t, "ca")
+	for _, proto := range hosttest.Protocols {
+		t.Run(string(proto), func(t *testing.T) {
+			server := hosttest.Start(t, hosttest.Options{Protocol: proto, Certificate: serverPair(t, ca)})
+			hosttest.BlackHole(t, "[::1]:"+server.Port())
+			data := content("dual", 1000)
+			server.Put("/file", hosttest.File{Content: data})
+			s := newSandbox(t)
+			s.env = append(s.env, "SSL_CERT_FILE="+ca.Path)
+			scheme := "https"
+			if proto == hosttest.HTTP {
+				scheme = "http"
+			}
+			m := s.manifest(items{key(data): scheme + "://dual.test:" + server.Port() + "/file"})
+			argv := append(s.withHosts("::1 dual.test\n127.0.0.1 dual.test\n"),
+				built.program, "fetch", "--store", s.store, "--output", "json", m)
+			o := s.start(argv...).wait().ends(0)
+			if it := o.items[key(data)]; it.Attempts != 1 {
+				t.Errorf("%d attempts, want 1", it.Attempts)
+			}
+			s.holds(key(data))
+		})
+	}
+}
