@@ -39,7 +39,7 @@ func (r *Reader) text() ([]byte, error) {
 // plain reports whether eight bytes of a string stand for themselves: ASCII, no
 // control character, quote or backslash. It looks at all of them at once, since
 // strings are most of what is read.
-func plain(b []byte) bool {
+func plain[T []byte | string](b T) bool {
 	const each, top = 0x0101010101010101, 0x8080808080808080
 	_ = b[7]
 	x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
