@@ -154,6 +154,12 @@ func TestBadURLs(t *testing.T) {
 	}
 }
 
+func TestNoRedirects(t *testing.T) {
+	e := newEnv(t, hosttest.HTTP, Config{MaxRedirects: -1})
+	info, err, target := e.fetch(e.server.FaultURL("redirect", 0, filePath))
+	want{kind: KindNetwork, attempts: 1, text: "more than 0 redirects"}.check(t, info, err, target)
+}
+
 func TestCheckURL(t *testing.T) {
 	e := newEnv(t, hosttest.HTTP, Config{})
 	denied := errors.New("not granted to this plugin")

@@ -111,6 +111,10 @@ func TestRangesOtherwiseWrong(t *testing.T) {
 			}
 			x.W.WriteHeader(http.StatusPartialContent)
 			x.W.Write(x.File.Content[20_000:])
+			if header["Too"] != "" {
+				http.NewResponseController(x.W).Flush()
+				x.W.Write([]byte("and more"))
+			}
 		}
 	}
 	for name, header := range map[string]map[string]string{
@@ -119,13 +123,22 @@ func TestRangesOtherwiseWrong(t *testing.T) {
 		"multipart":    {"Content-Range": "", "Content-Type": "multipart/byteranges; boundary=x"},
 		"other unit":   {"Content-Range": "lines 20000-59999/60000"},
 		"other length": {"Content-Range": "bytes 20000-59998/60000", "Content-Length": "40000"},
+		"more":         {"Too": "long"},
 	} {
 		e := newEnv(t, hosttest.HTTP, Config{})
 		e.server.Script(filePath, part(header))
 		target := e.target()
 		target.Bytes, target.Valid = append([]byte(nil), e.content[:20_000]...), `60000 "v1"`
 		info, err := e.engine.Fetch(context.Background(), e.request(), target)
-		t.Run(name, func(t *testing.T) { want{attempts: 2}.check(t, info, asError(t, err), target) })
+		t.Run(name, func(t *testing.T) {
+			want{attempts: 2}.check(t, info, asError(t, err), target)
+			if target.Verified != 1 {
+				t.Errorf("verified %d times: bytes that cannot be right were taken", target.Verified)
+			}
+			if slept := len(e.clock.slept); (slept > 0) != (name == "more") {
+				t.Errorf("waited %d times: only the resuming had failed", slept)
+			}
+		})
 	}
 	e := newEnv(t, hosttest.HTTP, Config{})
 	e.server.Script(filePath, part(map[string]string{"Content-Range": "bytes 20000-59999/*"}))
