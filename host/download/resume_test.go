@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +147,21 @@ func TestRangesOtherwiseWrong(t *testing.T) {
 	target.Bytes, target.Valid = append([]byte(nil), e.content[:20_000]...), `60000 "v1"`
 	info, err := e.engine.Fetch(context.Background(), e.request(), target)
 	want{attempts: 1, resumed: true}.check(t, info, asError(t, err), target)
+}
+
+// TestShortRanges: a range that ends early is followed by the next one.
+func TestShortRanges(t *testing.T) {
+	e := newEnv(t, hosttest.HTTP, Config{})
+	e.server.Script(filePath, hosttest.Truncated, hosttest.ShortRange, hosttest.ShortRange, hosttest.Good)
+	_, err, target := e.fetch()
+	var ranges []string
+	for _, entry := range e.server.Log() {
+		ranges = append(ranges, entry.Header.Get("Range"))
+	}
+	want := []string{"", "bytes=30000-", "bytes=45000-", "bytes=52500-"}
+	if err != nil || !slices.Equal(ranges, want) || target.Verified != 1 {
+		t.Errorf("%v; asked for %q, want %q; verified %d times", err, ranges, want, target.Verified)
+	}
 }
 
 func TestParseContentRange(t *testing.T) {
