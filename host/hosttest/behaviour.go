@@ -216,10 +216,10 @@ func Packed(x *Exchange) {
 	x.begin(len(x.File.Content))
 }
 
-// Redirect leads to a URL or path.
+// Redirect leads to a URL or path, with a short body as most servers send.
 func Redirect(code int, to string) Behaviour {
 	return func(x *Exchange) {
 		x.W.Header().Set("Location", to)
-		x.W.WriteHeader(code)
+		Status(code)(x)
 	}
 }
