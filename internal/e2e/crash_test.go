@@ -102,8 +102,18 @@ func TestCrash(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
-	random := rand.New(rand.NewPCG(*seed, 0))
 	t.Logf("-seed=%d", *seed)
+	const lanes = 2
+	for lane := range lanes {
+		t.Run(fmt.Sprint(lane), func(t *testing.T) {
+			t.Parallel()
+			crash(t, rand.New(rand.NewPCG(*seed, uint64(lane))), (*crashPoints+lane)/lanes)
+		})
+	}
+}
+
+// crash kills as often as points says.
+func crash(t *testing.T, random *rand.Rand, points int) {
 	s := newSandbox(t)
 	files, manifest, keys, total := crashing(t, s)
 	complete := func() {
@@ -115,40 +125,49 @@ func TestCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	hits, resumed := 0, 0
-	for runs := 0; hits < *crashPoints && !t.Failed(); runs++ {
-		if runs > 4**crashPoints+20 {
+	hits, large := 0, 0
+	for runs := 0; hits < points && !t.Failed(); runs++ {
+		if runs > 4*points+20 {
 			t.Fatalf("only %d of %d runs were killed before their end", hits, runs)
 		}
 		after, delay := 1+random.IntN(total/2), time.Duration(random.Int64N(int64(15*time.Millisecond)))
-		var p *process
-		started := make(chan struct{})
-		files.arm(after, func() {
-			<-started
-			time.Sleep(delay)
-			p.signal(syscall.SIGKILL)
-		})
-		p = s.fetching(manifest, "--workers", fmt.Sprint(1+random.IntN(16)))
-		close(started)
-		o := p.wait()
+		o := s.killed(files, manifest, after, delay, 1+random.IntN(16))
+		if s.partial() > 1<<20 {
+			large++
+		}
 		if o.code == -1 {
 			hits++
-		} else {
-			o.ends(0)
+			s.entries()
 		}
-		if s.partial() > 1<<20 {
-			resumed++
-		}
-		s.entries()
 		if o.code == 0 || hits%10 == 0 {
 			complete()
 		}
 	}
 	complete()
-	t.Logf("%d kills, %d of them with a large partial", hits, resumed)
-	if resumed == 0 {
+	t.Logf("%d kills, %d of them with a large partial", hits, large)
+	if points > 5 && large == 0 {
 		t.Error("no kill has met a large partial: the test does not test resuming")
 	}
+}
+
+// killed runs a fetch and kills it when the server has sent so many bytes and
+// the delay is over. It may have ended by then.
+func (s *sandbox) killed(files *trigger, manifest string, after int, delay time.Duration, workers int) *outcome {
+	s.t.Helper()
+	var p *process
+	started := make(chan struct{})
+	files.arm(after, func() {
+		<-started
+		time.Sleep(delay)
+		p.signal(syscall.SIGKILL)
+	})
+	p = s.fetching(manifest, "--workers", fmt.Sprint(workers))
+	close(started)
+	o := p.wait()
+	if o.code != -1 {
+		o.ends(0)
+	}
+	return o
 }
 
 // TestCrashLeftovers: what a killed run has left is gone after a run that needs
@@ -157,12 +176,7 @@ func TestCrashLeftovers(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
 	files, manifest, keys, total := crashing(t, s)
-	var p *process
-	started := make(chan struct{})
-	files.arm(total/3, func() { <-started; p.signal(syscall.SIGKILL) })
-	p = s.fetching(manifest, "--workers", "16")
-	close(started)
-	p.wait().ends(-1)
+	s.killed(files, manifest, total/3, 0, 16).ends(-1)
 	small := 0
 	for name, size := range s.staged() {
 		if strings.HasSuffix(name, ".part") && size < 1<<20 {

@@ -23,6 +23,9 @@ var (
 var built struct{ dir, program, cache string }
 
 func TestMain(m *testing.M) {
+	// The tests wait for processes and timers most of the time: more of them at
+	// once than there are processors take less time. A flag still wins.
+	flag.Set("test.parallel", "6")
 	flag.Parse()
 	os.Exit(withProgram(m.Run))
 }

@@ -111,7 +111,7 @@ func TestChainedPlugin(t *testing.T) {
 	t.Parallel()
 	c := newChain(t)
 	c.wire(c.pin, granted, c.origin.Addr(), c.mirror.Addr())
-	o := c.fetch(c.manifest).ends(0).counts(len(c.keys), 0, 0)
+	o := c.fetch(c.manifest, "--log-level", "debug").ends(0).counts(len(c.keys), 0, 0)
 	o.hides(vault)
 	c.holds(c.keys...)
 	for i, k := range c.keys {
@@ -144,7 +144,7 @@ func TestPluginDenied(t *testing.T) {
 		{"another host", granted, []string{"vault.example"}, []string{"X-Token", "vault"}},
 	} {
 		c.wire(c.pin, v.grant, v.hosts...)
-		o := c.fetch(c.manifest).ends(1).counts(0, 0, len(c.keys))
+		o := c.fetch(c.manifest, "--log-level", "debug").ends(1).counts(0, 0, len(c.keys))
 		for _, k := range c.keys {
 			o.failed(k, "denied", v.parts...)
 		}

@@ -114,7 +114,7 @@ func TestProxy(t *testing.T) {
 			s := newSandbox(t)
 			s.env = append(append(s.env, "SSL_CERT_FILE="+x.ca.Path), c.env...)
 			connect := fmt.Sprintf("CONNECT %s HTTP", x.https.Addr())
-			o := s.fetch(s.manifest(x.items))
+			o := s.fetch(s.manifest(x.items), "--log-level", "debug")
 			o.hides(password)
 			if n := x.viaProxy(); n != c.proxied {
 				t.Errorf("%d requests came through the proxy, want %d", n, c.proxied)
