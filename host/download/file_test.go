@@ -149,9 +149,12 @@ func TestPerHostCap(t *testing.T) {
 func TestUserAgentAndHeader(t *testing.T) {
 	e := newEnv(t, hosttest.HTTP, Config{})
 	req := e.request()
-	req.Header = http.Header{"x-lower": {"1", "2"}}
+	req.Header = http.Header{"x-lower": {"1", "2"}, "Host": {"virtual.test"}}
 	e.fetchReq(req)
 	got := e.server.Log()[0].Header
+	if host := e.server.Log()[0].Host; host != "virtual.test" {
+		t.Errorf("Host is %q", host)
+	}
 	if agent := got.Get("User-Agent"); !strings.Contains(agent, "sourcehost") || !strings.Contains(agent, "osbuild") {
 		t.Errorf("User-Agent is %q", agent)
 	}

@@ -124,11 +124,10 @@ func (c *chain) request() (*http.Request, *fault) {
 		h["Range"] = []string{"bytes=" + strconv.FormatInt(c.part.offset, 10) + "-"}
 		h["If-Range"] = []string{c.part.ifRng}
 	}
-	u := *c.url
-	u.User = nil
-	req := (&http.Request{Method: http.MethodGet, URL: &u, Header: h, Host: h.Get("Host"),
+	// A Host field takes the place of the URL's host; net/http leaves the
+	// field itself out, and the URL's userinfo too.
+	req := (&http.Request{Method: http.MethodGet, URL: c.url, Header: h, Host: h.Get("Host"),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(c.ctx)
-	delete(h, "Host")
 	if user != nil && h["Authorization"] == nil {
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)

@@ -142,10 +142,16 @@ func TestRangesOtherwiseWrong(t *testing.T) {
 		})
 	}
 	e := newEnv(t, hosttest.HTTP, Config{})
+	e.server.Script(filePath, part(map[string]string{"Last-Modified": "Mon, 02 Jan 2006 15:04:05 GMT"}))
+	dated := e.target()
+	dated.Bytes, dated.Valid = append([]byte(nil), e.content[:20_000]...), "60000 Sun, 01 Jan 2006 15:04:05 GMT"
+	info, err := e.engine.Fetch(context.Background(), e.request(), dated)
+	want{attempts: 2}.check(t, info, asError(t, err), dated)
+
 	e.server.Script(filePath, part(map[string]string{"Content-Range": "bytes 20000-59999/*"}))
 	target := e.target()
 	target.Bytes, target.Valid = append([]byte(nil), e.content[:20_000]...), `60000 "v1"`
-	info, err := e.engine.Fetch(context.Background(), e.request(), target)
+	info, err = e.engine.Fetch(context.Background(), e.request(), target)
 	want{attempts: 1, resumed: true}.check(t, info, asError(t, err), target)
 }
 
