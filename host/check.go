@@ -3,6 +3,7 @@ package host
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/sourcehost/sourcehost/host/manifest"
@@ -66,15 +67,30 @@ func check(compiled func() (*manifest.Schema, error), run func(*manifest.Schema)
 }
 
 // checkRequest checks a request as the manifest's source object that it stands
-// for.
+// for. In manifests of format version 1 the options are that object themselves.
 func (l *loaded) checkRequest(req Request) manifest.Problems {
 	return check(l.schemas.source, func(s *manifest.Schema) manifest.Problems {
+		if l.isSource(req.Options) {
+			req.Options = nil
+		}
 		problems := s.Check("", sourceObject(req))
 		for i := range problems {
 			problems[i].Source = req.Source
 		}
 		return problems
 	})
+}
+
+// isSource reports whether options are a whole source object, items included.
+func (l *loaded) isSource(options []byte) bool {
+	found := false
+	r := rawjson.NewReader(options)
+	// Options that are no object are refused by the schema.
+	_ = r.Object(func(key []byte) error {
+		found = found || string(key) == "items" || slices.Contains(l.manifest.ItemsAlias, string(key))
+		return r.Skip()
+	})
+	return found
 }
 
 // sourceObject puts a request together as a manifest has it.
@@ -131,6 +147,9 @@ func checkKeys(l *loaded, src *manifest.Source) manifest.Problems {
 	}
 	var all manifest.Problems
 	for _, it := range src.Items {
+		if len(all) == manifest.MaxProblems {
+			break
+		}
 		if _, err := store.ParseKey(it.Key); err != nil {
 			all = append(all, manifest.Problem{Source: src.Name, Pointer: it.Pointer(), Message: err.Error()})
 		}

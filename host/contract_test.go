@@ -196,6 +196,37 @@ func TestSealedSecret(t *testing.T) {
 	}
 }
 
+// What a chained plugin puts into a description must be covered by its own
+// grants, although the source's plugin may use more.
+func TestChainedPluginIsHeldToItsOwnGrants(t *testing.T) {
+	srv := serve(t)
+	item := srv.add("/file", "content")
+	m := source()
+	m.Capabilities = append(m.Capabilities, plugin.Capability{Name: "tls", Values: []string{"/"}, Reason: "any"},
+		plugin.Capability{Name: "env", Values: []string{"OTHER_PROXY"}, Reason: "any"})
+	own := `"urls":["` + srv.URL + `/file"]`
+	for name, c := range map[string]struct{ desc, want string }{
+		"url":       {`{"urls":["http://169.254.169.254/latest","` + srv.URL + `/file"]}`, "download"},
+		"string":    {`"http://169.254.169.254/latest"`, "download"},
+		"tls":       {`{` + own + `,"tls":{"cert":"/etc/pki/key.pem"}}`, "tls"},
+		"proxy_env": {`{` + own + `,"proxy_env":"OTHER_PROXY"}`, "env"},
+		"nothing":   {`{` + own + `}`, ""},
+	} {
+		caps := []plugin.Capability{{Name: "tls", Values: []string{"/"}, Reason: "x"}, {Name: "env", Values: []string{"OTHER_PROXY"}, Reason: "x"}, {Name: "download", Values: []string{"*"}, Reason: "x"}}
+		p := scripted(t, preparer("chained", caps...), `{"prepare":{"each":`+quoted(`{"key":"$KEY","desc":`+c.desc+`}`)+`}}`)
+		p.Builtin = false
+		h := newHost(t, func(cfg *host.Config) { cfg.Prepare = map[string][]string{testSource: {"chained"}} }, scripted(t, m, "{}"), p)
+		res := run(t, h, t.TempDir(), []host.Item{item})
+		if c.want == "" {
+			wantStates(t, res, host.Fetched)
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			wantError(t, res.Items[0], "plugin", "chained", "not granted "+c.want)
+		})
+	}
+}
+
 // A URL that is not granted is denied before a byte moves, and so is one that a
 // redirect leads to.
 func TestDownloadGrants(t *testing.T) {

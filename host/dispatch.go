@@ -49,7 +49,7 @@ func (c *caller) dispatch(_ context.Context, op string, req []byte) (abi.Status,
 	case abi.OpEnv:
 		return c.env(req)
 	}
-	return abi.Unsupported, nil, errors.New("this host does not know the operation " + shorten(op, 60))
+	return abi.Unsupported, nil, errors.New("this host does not know the operation " + plain(op, 60))
 }
 
 // Log passes a plugin's line on, at the level it chose.

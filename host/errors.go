@@ -33,10 +33,10 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	switch {
 	case e.Key != "":
-		b.WriteString(shorten(e.Key, 160))
+		b.WriteString(plain(e.Key, 160))
 		b.WriteString(": ")
 	case e.Source != "":
-		b.WriteString(shorten(e.Source, 160))
+		b.WriteString(plain(e.Source, 160))
 		b.WriteString(": ")
 	}
 	b.WriteString(e.Text())
@@ -67,12 +67,18 @@ func usagef(format string, args ...any) error {
 	return &UsageError{Err: fmt.Errorf(format, args...)}
 }
 
-// shorten cuts s in the middle of a message to at most n bytes and quotes it
-// when it holds anything that a terminal might interpret.
+// shorten cuts s, which came from outside, to at most n bytes of a message.
 func shorten(s string, n int) string {
 	if len(s) > n {
-		s = strings.ToValidUTF8(s[:n], "") + "..."
+		return strings.ToValidUTF8(s[:n], "") + "..."
 	}
+	return s
+}
+
+// plain is shorten for text that is shown without quotes: it is quoted when it
+// holds anything that a terminal might interpret.
+func plain(s string, n int) string {
+	s = shorten(s, n)
 	for _, r := range s {
 		if r < 0x20 || r == 0x7f || (r >= 0x80 && r < 0xa0) {
 			return fmt.Sprintf("%q", s)

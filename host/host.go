@@ -44,6 +44,9 @@ type Config struct {
 	// Workers is how many items are fetched at once; 1 fetches one after the
 	// other. 0 means DefaultWorkers, more than MaxWorkers is an error.
 	Workers int
+	// PageItems is how many items a hook gets at once, at most. 0 means the
+	// contract's default.
+	PageItems int
 	// Plugins are the plugins, built-in and configured. Names must be unique.
 	Plugins []Plugin
 	// Prepare names, for each source, the plugins whose prepare hook runs before
@@ -125,6 +128,12 @@ func New(cfg Config) (*Host, error) {
 	}
 	if cfg.Workers < 1 || cfg.Workers > MaxWorkers {
 		return nil, usagef("workers is %d, but must be between 1 and %d", cfg.Workers, MaxWorkers)
+	}
+	if cfg.PageItems == 0 {
+		cfg.PageItems = abi.DefaultPageItems
+	}
+	if cfg.PageItems < 1 {
+		return nil, usagef("the number of items in a page is %d, but must be at least 1", cfg.PageItems)
 	}
 	if cfg.Environ == nil {
 		cfg.Environ = os.LookupEnv

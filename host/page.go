@@ -8,7 +8,6 @@ import (
 
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
-	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
 // page is some items on their way through the hooks together.
@@ -129,7 +128,7 @@ func decodeOutput(out []byte, hook abi.Hook, p *page) ([]abi.Outcome, error) {
 	}
 	seen := make(map[string]bool, len(o.Items))
 	for _, it := range o.Items {
-		key := shorten(it.Key, 160)
+		key := plain(it.Key, 160)
 		said := 0
 		for _, set := range []bool{it.Desc != nil, it.Skip != "", it.Error != nil} {
 			if set {
@@ -138,7 +137,7 @@ func decodeOutput(out []byte, hook abi.Hook, p *page) ([]abi.Outcome, error) {
 		}
 		switch {
 		case p.find(it.Key) == nil:
-			return nil, fmt.Errorf("the output names the item %q, which the hook was not called with", key)
+			return nil, fmt.Errorf("the output names the item %s, which the hook was not called with", key)
 		case seen[it.Key]:
 			return nil, fmt.Errorf("the output names the item %s twice", key)
 		case said > 1:
@@ -160,7 +159,7 @@ func (r *run) apply(l *loaded, hook abi.Hook, p *page, o abi.Outcome) {
 	case o.Error != nil:
 		r.fail(it, r.reported(it, l, hook, o.Error))
 	case o.Skip != "":
-		it.result.Reason = shorten(r.host.secrets.Redact(o.Skip), 1000)
+		it.result.Reason = plain(r.host.secrets.Redact(o.Skip), 1000)
 		r.end(it, Skipped)
 	case o.Desc != nil:
 		if err := r.describe(it, l, o.Desc); err != nil {
@@ -176,7 +175,7 @@ func (r *run) describe(it *item, l *loaded, desc []byte) error {
 		return fmt.Errorf("the description that it returned is wrong: %w", problems)
 	}
 	if l != r.plugin {
-		if err := r.adoptSecrets(it, l, desc); err != nil {
+		if err := r.adopt(it, l, desc); err != nil {
 			return err
 		}
 	}
@@ -185,32 +184,15 @@ func (r *run) describe(it *item, l *loaded, desc []byte) error {
 	return nil
 }
 
-// adoptSecrets notes the secrets that a chained plugin has put into a
-// description: it may refer to those that it was granted, and leave those that
-// were there before.
-func (r *run) adoptSecrets(it *item, l *loaded, desc []byte) error {
-	before := secretNames(it.desc)
-	for name := range secretNames(desc) {
-		if before[name] {
-			continue
-		}
-		if err := l.policy.allow(plugin.CapSecrets, name); err != nil {
-			return err
-		}
-		it.secrets = append(it.secrets, name)
-	}
-	return nil
-}
-
 // reported is the error of an item that a plugin reported itself. What a
 // built-in plugin says needs no mark of where it came from.
 func (r *run) reported(it *item, l *loaded, hook abi.Hook, in *abi.Error) *Error {
 	e := r.itemError(it, l, hook, abi.KnownKind(in.Kind), in)
-	e.Message = shorten(r.host.secrets.Redact(in.Message), 4000)
+	e.Message = plain(r.host.secrets.Redact(in.Message), 4000)
 	if !l.Builtin {
 		e.Message = fmt.Sprintf("plugin %s, %s: %s", l.Name, hook, e.Message)
 	}
-	e.Hint = shorten(r.host.secrets.Redact(in.Hint), 1000)
+	e.Hint = plain(r.host.secrets.Redact(in.Hint), 1000)
 	return e
 }
 

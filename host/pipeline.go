@@ -29,7 +29,7 @@ func (h *Host) Run(ctx context.Context, req Request) (*Result, error) {
 		return nil, err
 	}
 	missing := r.filter(ctx)
-	h.notify(Event{Kind: EventCached, Source: req.Source, Items: len(req.Items) - len(missing)})
+	h.notify(Event{Kind: EventCached, Source: req.Source, Items: r.unneeded()})
 	jobs := r.prepare(ctx, missing)
 	r.download(ctx, jobs)
 
@@ -117,6 +117,9 @@ func (r *run) preparePage(ctx context.Context, p *page, jobs chan<- *job) {
 		r.callHook(ctx, r.plugin, abi.Prepare, p)
 	}
 	r.callHook(ctx, r.plugin, abi.FetchOne, p)
+	if ctx.Err() != nil {
+		return // what a hook did not get to say is not the plugin's fault
+	}
 	for _, it := range p.open() {
 		j := p.jobs[it]
 		if j == nil {

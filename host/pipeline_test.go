@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
 func TestRunFetchesThenFindsCached(t *testing.T) {
@@ -112,7 +113,7 @@ func TestPrepareChain(t *testing.T) {
 	item := srv.add("/final", "content")
 	item.Desc = json.RawMessage(`"start"`)
 	prep := func(name, from, to string) host.Plugin {
-		return scripted(t, preparer(name), fmt.Sprintf(`{"prepare":{"log":"%s","each":"{\"key\":\"$KEY\",\"desc\":\"%s\"}"}}`, name, to))
+		return scripted(t, preparer(name, plugin.Capability{Name: "download", Values: []string{"*"}, Reason: "any"}), fmt.Sprintf(`{"prepare":{"log":"%s","each":"{\"key\":\"$KEY\",\"desc\":\"%s\"}"}}`, name, to))
 	}
 	var log lockedBuffer
 	own := scripted(t, source("prepare"), fmt.Sprintf(`{"prepare":{"log":"own","each":"{\"key\":\"$KEY\",\"desc\":\"%s/final\"}"}}`, srv.URL))

@@ -141,8 +141,6 @@ func covers(capability string, list []string, value string) bool {
 	switch capability {
 	case plugin.CapDownload, capHTTP:
 		match = func(entry string) bool { return entry == anything || coversURL(entry, value) }
-	case plugin.CapSecrets, plugin.CapEnv:
-		match = func(entry string) bool { return entry == anything || entry == value }
 	case plugin.CapRead, plugin.CapStat, plugin.CapTLS:
 		match = func(entry string) bool { return coversPath(entry, value) }
 	}

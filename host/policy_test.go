@@ -43,7 +43,8 @@ func TestCovers(t *testing.T) {
 		{"read", "/etc/a/", "/etc/a/b\x00c", false},
 		{"env", "HOME", "HOME", true},
 		{"env", "HOME", "HOME2", false},
-		{"secrets", "*", "any", true},
+		{"secrets", "token", "token", true},
+		{"secrets", "*", "token", false},
 		{"exec", "/usr/bin/skopeo", "/usr/bin/skopeo2", false},
 		{"exec", "*", "/usr/bin/skopeo", false},
 	} {

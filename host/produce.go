@@ -37,7 +37,7 @@ func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
 	}
 	it := c.page.find(d.Key)
 	if it == nil {
-		return abi.Invalid, nil, errors.New("the page has no item " + shorten(d.Key, 160))
+		return abi.Invalid, nil, errors.New("the page has no item " + plain(d.Key, 160))
 	}
 	if c.page.jobs[it] != nil {
 		return abi.Invalid, nil, errors.New("the item was asked for already: " + d.Key)
@@ -88,7 +88,7 @@ func (c *caller) headers(req *download.Request, it *item, fields []abi.Header) (
 	for _, f := range fields {
 		name := textproto.CanonicalMIMEHeaderKey(f.Name)
 		if !httpguts.ValidHeaderFieldName(f.Name) || slices.Contains(reservedHeaders, name) {
-			return abi.Invalid, fmt.Errorf("a download must not set the header %s", shorten(f.Name, 60))
+			return abi.Invalid, fmt.Errorf("a download must not set the header %s", plain(f.Name, 60))
 		}
 		if !httpguts.ValidHeaderFieldValue(f.Value) || !httpguts.ValidHeaderFieldValue(f.Prefix) {
 			return abi.Invalid, fmt.Errorf("the value of the header %s holds characters that HTTP does not allow", name)

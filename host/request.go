@@ -12,7 +12,9 @@ type Request struct {
 	// Items are the items in the order in which the result lists them. Keys
 	// must be unique.
 	Items []Item
-	// Options are the source's options, a JSON object. Empty means {}.
+	// Options are the source's options, a JSON object. Empty means {}. As osbuild
+	// does with manifests of format version 1, a caller may pass the whole source
+	// object, with the items in it.
 	Options json.RawMessage
 	// Store is the folder that holds <content type>/<key>. In an osbuild store
 	// that is its "sources" folder. It is made when it does not exist.

@@ -56,7 +56,7 @@ func (h *Host) newRun(req Request) (*run, error) {
 	seen := make(map[string]bool, len(req.Items))
 	for i, in := range req.Items {
 		if seen[in.Key] {
-			return nil, usagef("the request has the item %s twice", shorten(in.Key, 160))
+			return nil, usagef("the request has the item %s twice", plain(in.Key, 160))
 		}
 		seen[in.Key] = true
 		it := &all[i]
@@ -146,7 +146,18 @@ func (r *run) instances() int {
 	return min(n, maxPages)
 }
 
-func (r *run) pageItems() int { return abi.DefaultPageItems }
+func (r *run) pageItems() int { return r.host.cfg.PageItems }
+
+// unneeded counts the items that need no fetching.
+func (r *run) unneeded() int {
+	n := 0
+	for _, it := range r.items {
+		if it.result.State == Cached || it.result.State == Skipped {
+			n++
+		}
+	}
+	return n
+}
 
 // split cuts items into pages.
 func (r *run) split(items []*item) [][]*item {

@@ -36,19 +36,20 @@ const systemCache = "/var/cache/sourcehost"
 // hostConfig puts together the configuration file, the environment and the
 // plugins. Flags are for the caller to apply.
 func (a *app) hostConfig() (host.Config, error) {
-	file, err := config.LoadFound(a.configPath, a.getenv)
+	file, err := config.LoadFound(a.configPath, a.getenv, builtin.Names()...)
 	if err != nil {
 		return host.Config{}, &usageError{err: err}
 	}
 	cfg := host.Config{
-		Workers:  file.Workers,
-		Root:     file.Root,
-		CacheDir: a.cacheDir(file.CacheDir),
-		Limits:   limits(file.Limits),
-		Download: downloads(file.Download),
-		Environ:  a.env,
-		Prepare:  map[string][]string{},
-		Serve:    map[string]string{},
+		Workers:   file.Workers,
+		Root:      file.Root,
+		CacheDir:  a.cacheDir(file.CacheDir),
+		Limits:    limits(file.Limits),
+		PageItems: file.Limits.PageItems,
+		Download:  downloads(file.Download),
+		Environ:   a.env,
+		Prepare:   map[string][]string{},
+		Serve:     map[string]string{},
 	}
 	if cfg.Plugins, err = plugins(file.Plugin); err != nil {
 		return host.Config{}, err

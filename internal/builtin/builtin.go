@@ -25,19 +25,26 @@ type Plugin struct {
 	Wasm []byte
 }
 
-// Plugins returns the embedded plugins in the order of their names, or ErrNone.
-func Plugins() ([]Plugin, error) {
+// Names returns the names of the embedded plugins, sorted, without reading them.
+func Names() []string {
 	entries, err := files.ReadDir("wasm")
 	if err != nil {
-		return nil, fmt.Errorf("reading the embedded plugins: %w", err)
+		return nil // there is no folder: Plugins says that there are none
 	}
-	var found []Plugin
+	var names []string
 	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), ".wasm")
-		if !ok {
-			continue
+		if name, ok := strings.CutSuffix(e.Name(), ".wasm"); ok {
+			names = append(names, name)
 		}
-		data, err := files.ReadFile(path.Join("wasm", e.Name()))
+	}
+	return names
+}
+
+// Plugins returns the embedded plugins in the order of their names, or ErrNone.
+func Plugins() ([]Plugin, error) {
+	var found []Plugin
+	for _, name := range Names() {
+		data, err := files.ReadFile(path.Join("wasm", name+".wasm"))
 		if err != nil {
 			return nil, fmt.Errorf("reading the embedded plugin %s: %w", name, err)
 		}

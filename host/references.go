@@ -1,0 +1,86 @@
+package host
+
+import (
+	"fmt"
+
+	"github.com/sourcehost/sourcehost/host/download"
+	"github.com/sourcehost/sourcehost/internal/plugin"
+	"github.com/sourcehost/sourcehost/internal/rawjson"
+)
+
+// reference is something outside of an item's description that the description
+// names: using it takes a capability.
+type reference struct{ capability, value string }
+
+// references finds what a description refers to, by the names that the members
+// of abi.Download have, at any depth: "url" and "urls", "tls", "proxy_env" and
+// "secret". A description that is a string is a URL.
+func references(desc []byte) map[reference]bool {
+	refs := map[reference]bool{}
+	r := rawjson.NewReader(desc)
+	// A description that is not JSON was refused before it came here.
+	_ = collect(r, plugin.CapDownload, refs)
+	return refs
+}
+
+// collect takes the next value. Strings in it are references that need the
+// capability; "" means that they are none.
+func collect(r *rawjson.Reader, capability string, refs map[reference]bool) error {
+	switch r.Kind() {
+	case '"':
+		value, err := r.String()
+		if err == nil && capability != "" {
+			refs[reference{capability, value}] = true
+		}
+		return err
+	case '[':
+		return r.Array(func(int) error { return collect(r, capability, refs) })
+	case '{':
+		return r.Object(func(key []byte) error {
+			switch string(key) {
+			case "url", "urls":
+				return collect(r, plugin.CapDownload, refs)
+			case "tls":
+				return collectAll(r, plugin.CapTLS, refs)
+			case "proxy_env":
+				return collect(r, plugin.CapEnv, refs)
+			case "secret":
+				return collect(r, plugin.CapSecrets, refs)
+			}
+			return collect(r, "", refs)
+		})
+	}
+	return r.Skip()
+}
+
+// collectAll takes every string of an object, whatever its member is called.
+func collectAll(r *rawjson.Reader, capability string, refs map[reference]bool) error {
+	if r.Kind() != '{' {
+		return collect(r, capability, refs)
+	}
+	return r.Object(func([]byte) error { return collect(r, capability, refs) })
+}
+
+// adopt checks what a chained plugin has made of a description. The source's
+// own plugin may be allowed more than the chained one, so everything that the
+// chained one has put in must be covered by its own requests and grants; what
+// was there before may stay.
+func (r *run) adopt(it *item, l *loaded, desc []byte) error {
+	before := references(it.desc)
+	for ref := range references(desc) {
+		if before[ref] {
+			continue
+		}
+		shown := r.host.secrets.Redact(ref.value)
+		if ref.capability == plugin.CapDownload {
+			shown = download.CleanURL(shown)
+		}
+		if err := l.policy.allowShown(ref.capability, ref.value, shown); err != nil {
+			return fmt.Errorf("the description that it returned is not allowed: %w", err)
+		}
+		if ref.capability == plugin.CapSecrets {
+			it.secrets = append(it.secrets, ref.value)
+		}
+	}
+	return nil
+}
