@@ -148,10 +148,10 @@ func connectResponse(_ context.Context, _ *url.URL, _ *http.Request, resp *http.
 func proxyStatusFault(proxy *url.URL, code int) *fault {
 	flt := &fault{kind: KindNetwork, err: viaProxy(proxy, proxyStatus(code))}
 	switch {
-	case code == http.StatusProxyAuthRequired:
+	case code == http.StatusProxyAuthRequired || code == http.StatusUnauthorized: // tinyproxy says 401
 		flt.kind, flt.final = KindDenied, true
 		flt.hint = "put the user name and password into the proxy's URL: http://user:password@host:port"
-	case code == http.StatusForbidden || code == http.StatusUnauthorized || code == http.StatusMethodNotAllowed:
+	case code == http.StatusForbidden || code == http.StatusMethodNotAllowed:
 		flt.kind, flt.final = KindDenied, true
 		flt.hint = "the proxy does not allow this host or port: ask who runs it, or name the host in no_proxy"
 	case code == http.StatusGatewayTimeout || code == http.StatusRequestTimeout:

@@ -76,6 +76,7 @@ func TestProxyRefusals(t *testing.T) {
 		e.engine.cfg.MaxAttempts = 3
 		asks := hosttest.StartProxy(t, hosttest.ProxyOptions{User: "me", Password: "right"})
 		forbids := hosttest.StartProxy(t, hosttest.ProxyOptions{Refuse: 403})
+		unauthorized := hosttest.StartProxy(t, hosttest.ProxyOptions{Refuse: 401})
 		fails := hosttest.StartProxy(t, hosttest.ProxyOptions{Refuse: 502})
 		overTLS := hosttest.StartProxy(t, hosttest.ProxyOptions{Certificate: e.pair})
 		dead := hosttest.Refused(t)
@@ -88,6 +89,7 @@ func TestProxyRefusals(t *testing.T) {
 		}{
 			{"no password", "http://" + asks.Addr(), KindDenied, 1, "407"},
 			{"wrong password", withPassword(asks.Addr()), KindDenied, 1, "http://user:password@"},
+			{"wrong password, 401", withPassword(unauthorized.Addr()), KindDenied, 1, "401"},
 			{"refuses", withPassword(forbids.Addr()), KindDenied, 1, "403"},
 			{"fails", withPassword(fails.Addr()), KindNetwork, 3, "502"},
 			{"nobody there", withPassword(dead), KindNetwork, 3, "the proxy itself could not be reached"},
