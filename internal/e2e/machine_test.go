@@ -223,3 +223,21 @@ func TestNothingOpen(t *testing.T) {
 	s.holds(key(last))
 	s.nothingStaged()
 }
+
+// TestFewOpenFiles: a limit on open files makes a fetch slower at most.
+func TestFewOpenFiles(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t)
+	all, keys := items{}, []string{}
+	for i := range 1000 {
+		data := content(fmt.Sprintf("few-%d", i), 300)
+		all[key(data)] = "file:" + s.write(fmt.Sprintf("files/%d", i), data)
+		keys = append(keys, key(data))
+	}
+	p := s.start("/bin/sh", "-c", `ulimit -n 256; exec "$@"`, "sh",
+		built.program, "fetch", "--store", s.store, "--output", "json", "--progress", "none", s.manifest(all))
+	if o := p.wait().counts(len(keys), 0, 0); o.code != 0 {
+		t.Errorf("exit status %d", o.code)
+	}
+	s.holds(keys...)
+}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/sourcehost/sourcehost/host/hosttest"
@@ -117,6 +118,33 @@ func TestHolderDies(t *testing.T) {
 		t.Fatalf("%d requests, want 2", len(log))
 	}
 	resumes(t, log[1], `"v1"`)
+	s.holds(key(file.Content))
+	s.nothingStaged()
+}
+
+// TestWaiterInterrupted: a process that waits for an item of another one stops
+// as promptly as any, and takes nothing away from that one.
+func TestWaiterInterrupted(t *testing.T) {
+	t.Parallel()
+	file := hosttest.File{Content: content("large", large), ETag: `"v1"`}
+	server := hosttest.Start(t, hosttest.Options{})
+	server.Put(largePath, file)
+	gate := make(chan struct{})
+	server.Script(largePath, func(x *hosttest.Exchange) { <-gate; hosttest.Good(x) })
+	s := newSandbox(t)
+	s.configure(calm)
+	m := s.manifest(items{key(file.Content): server.URL(largePath)})
+	first := s.fetching(m)
+	eventually(t, "the first process asks", func() bool { return server.Count(largePath) == 1 })
+	second := s.fetching(m)
+	eventually(t, "the second process waits for the item", func() bool { return second.open(".part") > 0 })
+	second.signal(syscall.SIGINT)
+	second.wait().ends(130).failed(key(file.Content), "canceled")
+	close(gate)
+	first.wait().ends(0).counts(1, 0, 0)
+	if n := server.Count(largePath); n != 1 {
+		t.Errorf("%d requests, want 1", n)
+	}
 	s.holds(key(file.Content))
 	s.nothingStaged()
 }
