@@ -28,6 +28,7 @@ func classify(err error, u, proxy *url.URL) *fault {
 	if flt == nil {
 		flt = netFault(err, u)
 	}
+	flt.unreached = isDial(err)
 	if proxy != nil {
 		flt.err = viaProxy(proxy, flt.err)
 		if isProxyDial(err) {
@@ -35,6 +36,13 @@ func classify(err error, u, proxy *url.URL) *fault {
 		}
 	}
 	return flt
+}
+
+// isDial reports whether err is from resolving a name or from connecting.
+func isDial(err error) bool {
+	var dns *net.DNSError
+	var op *net.OpError
+	return errors.As(err, &dns) || isProxyDial(err) || errors.As(err, &op) && op.Op == "dial"
 }
 
 // netFault is for everything that is not TLS.

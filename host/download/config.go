@@ -22,6 +22,7 @@ const (
 	DefaultBackoffBase         = 500 * time.Millisecond
 	DefaultBackoffMax          = 10 * time.Second
 	DefaultRetryAfterMax       = 5 * time.Minute
+	DefaultSetAside            = 3
 	DefaultProgressInterval    = 100 * time.Millisecond
 )
 
@@ -76,6 +77,10 @@ type Config struct {
 	// RetryAfterMax caps the pause that a server asks for with Retry-After.
 	// Default DefaultRetryAfterMax.
 	RetryAfterMax time.Duration
+	// SetAside is after how many items in a row that could not connect to a
+	// host it is set aside: further items try it after all other hosts, and
+	// once, until it answers. Default DefaultSetAside; negative means never.
+	SetAside int
 	// ProgressInterval is the shortest time between two calls of
 	// Request.Progress within a transfer. Default DefaultProgressInterval.
 	ProgressInterval time.Duration
@@ -109,6 +114,9 @@ func (c Config) withDefaults() Config {
 	orNumber(&c.BackoffMax, DefaultBackoffMax)
 	orNumber(&c.RetryAfterMax, DefaultRetryAfterMax)
 	orNumber(&c.ProgressInterval, DefaultProgressInterval)
+	if c.SetAside == 0 {
+		c.SetAside = DefaultSetAside
+	}
 	switch {
 	case c.MaxRedirects == 0:
 		c.MaxRedirects = DefaultMaxRedirects

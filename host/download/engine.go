@@ -17,6 +17,7 @@ type Engine struct {
 	cfg      Config
 	trans    transports
 	watch    watchdog
+	health   health
 	buffers  sync.Pool
 	proxyEnv func() proxyEnv
 	// The clock, for tests: sleep returns early, with false, when ctx is done.
@@ -29,6 +30,7 @@ type Engine struct {
 func New(cfg Config) *Engine {
 	e := &Engine{cfg: cfg.withDefaults(), now: time.Now, sleep: sleep, jitter: rand.Float64}
 	e.trans.cfg = &e.cfg
+	e.health.limit = e.cfg.SetAside
 	e.watch.window = e.cfg.StallTimeout
 	e.watch.least = int64(float64(e.cfg.StallBytesPerSecond) * e.cfg.StallTimeout.Seconds())
 	e.buffers.New = func() any { b := make([]byte, copyBytes); return &b }
@@ -47,6 +49,7 @@ func (e *Engine) Close() {
 // it returns at once; only a method of t that does not return can hold it up.
 func (e *Engine) Fetch(ctx context.Context, req Request, t Target) (Info, error) {
 	f := newFetch(e, &req, t)
+	defer f.remember()
 	for {
 		s, flt := f.next(ctx)
 		if flt != nil {

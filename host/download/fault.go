@@ -17,6 +17,9 @@ type fault struct {
 	final bool
 	// policy: the operator's rules refused. Not even another redirect helps.
 	policy bool
+	// unreached: there was no connection, so that other items of the same host
+	// will hardly fare better.
+	unreached bool
 	// fatal: it ends the fetch, whatever URLs are left.
 	fatal bool
 	// tries, unless 0, is how many attempts of one URL may end like this.

@@ -41,6 +41,7 @@ type source struct {
 	ready    time.Time
 	again    bool
 	gone     bool
+	aside    bool // its host has failed other items: the last resort, and once
 	last     *fault
 }
 
@@ -50,6 +51,7 @@ func newFetch(e *Engine, req *Request, t Target) *fetch {
 	f.sources = make([]*source, len(req.URLs))
 	for i, raw := range req.URLs {
 		all[i].raw = raw
+		all[i].aside = e.health.aside(raw)
 		f.sources[i] = &all[i]
 	}
 	return f
@@ -73,20 +75,9 @@ func (f *fetch) next(ctx context.Context) (*source, *fault) {
 	if f.attempts > 0 {
 		now = f.e.now()
 	}
-	best := -1
-	for i := range f.sources {
-		k := (f.current + 1 + i) % len(f.sources)
-		s := f.sources[k]
-		if s.gone {
-			continue
-		}
-		if !s.ready.After(now) {
-			best = k
-			break
-		}
-		if best < 0 || s.ready.Before(f.sources[best].ready) {
-			best = k
-		}
+	best := f.pick(now, false)
+	if best < 0 {
+		best = f.pick(now, true)
 	}
 	if best < 0 {
 		return nil, nil
@@ -96,6 +87,36 @@ func (f *fetch) next(ctx context.Context) (*source, *fault) {
 	}
 	f.current = best
 	return f.sources[best], nil
+}
+
+// pick returns the index of the first source after the one at hand that is
+// ready, or of the one that will be first; -1 when there is none. It looks at
+// those only that are set aside, or are not.
+func (f *fetch) pick(now time.Time, aside bool) int {
+	best := -1
+	for i := range f.sources {
+		k := (f.current + 1 + i) % len(f.sources)
+		s := f.sources[k]
+		if s.gone || s.aside != aside {
+			continue
+		}
+		if !s.ready.After(now) {
+			return k
+		}
+		if best < 0 || s.ready.Before(f.sources[best].ready) {
+			best = k
+		}
+	}
+	return best
+}
+
+// remember tells the engine which hosts this fetch could not connect to.
+func (f *fetch) remember() {
+	for _, s := range f.sources {
+		if s.last != nil && s.last.unreached {
+			f.e.health.unreached(s.url)
+		}
+	}
 }
 
 // note records a failed attempt and decides when s may be tried again.
@@ -108,7 +129,10 @@ func (f *fetch) note(s *source, flt *fault) {
 	if flt.kind == KindMismatch {
 		f.noCache = true
 	}
-	s.gone = flt.final || flt.fatal
+	s.gone = flt.final || flt.fatal || flt.unreached && s.aside
+	if flt.unreached && s.aside {
+		flt.hint = "earlier items could not connect to this host either, so it was tried only once"
+	}
 	if flt.tries > 0 {
 		if s.spent == nil {
 			s.spent = make(map[string]int)

@@ -91,8 +91,11 @@ func (c *chain) roundTrip() (*http.Response, *fault) {
 		if c.ctx.Err() != nil {
 			err = context.Cause(c.ctx)
 		}
-		return nil, classify(err, c.url, proxy)
+		flt := classify(err, c.url, proxy)
+		flt.unreached = flt.unreached && c.hops == 0 // else it is another host
+		return nil, flt
 	}
+	f.e.health.reached(c.url)
 	if resp.StatusCode == http.StatusProxyAuthRequired {
 		c.drain(resp)
 		return nil, proxyStatusFault(proxy, resp.StatusCode)
