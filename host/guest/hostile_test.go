@@ -1,11 +1,13 @@
 package guest
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -308,4 +310,67 @@ func TestDeniedCall(t *testing.T) {
 	// Without a Caller nothing can be asked for.
 	_, err = pool.Call(context.Background(), abi.Prepare, nil, nil)
 	wantError(t, err, Reported, abi.Prepare, fmt.Sprintf("the hook returned %d", abi.Unsupported))
+}
+
+// compileBomb makes a module of functions whose chains of branches cost the
+// compiler time that grows with the square of their length.
+func compileBomb(functions, size int) []byte {
+	section := func(id byte, body []byte) []byte {
+		return append(binary.AppendUvarint([]byte{id}, uint64(len(body))), body...)
+	}
+	count := binary.AppendUvarint(nil, uint64(functions+1))
+	body := []byte{1, 8, 0x7f} // eight more locals
+	for len(body) < size {
+		// block (br_if 0 (local 0)) (local 1 = local 1 + local 0) end
+		body = append(body, 0x02, 0x40, 0x20, 0, 0x0d, 0, 0x20, 1, 0x20, 0, 0x6a, 0x21, 1, 0x0b)
+	}
+	body = append(body, 0x20, 0, 0x0b)
+	code := append(slices.Clone(count), 2, 0, 0x0b)
+	for range functions {
+		code = append(binary.AppendUvarint(code, uint64(len(body))), body...)
+	}
+	wasm := []byte("\x00asm\x01\x00\x00\x00")
+	wasm = append(wasm, section(1, []byte{2, 0x60, 0, 0, 0x60, 1, 0x7f, 1, 0x7f})...)
+	wasm = append(wasm, section(3, append(slices.Clone(count), append([]byte{0}, bytes.Repeat([]byte{1}, functions)...)...))...)
+	wasm = append(wasm, section(5, []byte{1, 0, 1})...)
+	wasm = append(wasm, section(7, []byte("\x03\x06memory\x02\x00\x11sourcehost_abi_v1\x00\x00\x07prepare\x00\x01"))...)
+	return append(wasm, section(10, code)...)
+}
+
+func TestCompileBomb(t *testing.T) {
+	t.Parallel()
+	hooks := []abi.Hook{abi.Prepare}
+	// One huge function is refused at load.
+	r := NewRuntime(Config{Limits: Limits{HookTime: hookTime}})
+	_, err := r.Load(Source{Name: "bomb", Wasm: pack(t, compileBomb(1, 4<<20), hooks, 0)})
+	wantError(t, err, Refused, "", "expected bodies of at most 262144 bytes, found one of 41943")
+	// Many large ones take until the deadline, and no longer.
+	pool := load(t, r, Source{Wasm: pack(t, compileBomb(400, 32<<10), hooks, 0)}).Pool(nil, nil)
+	_, err = pool.Call(context.Background(), abi.Prepare, nil, nil)
+	wantError(t, err, Deadline, "", "compiling took longer than 300ms")
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := r.Close(ctx); err != nil {
+		t.Errorf("the compiler does not stop: %v", err)
+	}
+}
+
+// What a guest does after its call was given up does not reach the host, and
+// ends it.
+func TestGivenUpGuestIsEnded(t *testing.T) {
+	t.Parallel()
+	r := newRuntime(t, Config{Limits: Limits{HookTime: hookTime}})
+	p := load(t, r, Source{Wasm: build(t, "call_flood"), Trusted: true})
+	pool := p.Pool(nil, nil)
+	defer pool.Close()
+	host := newBlocked()
+	_, err := pool.Call(context.Background(), abi.Prepare, nil, host)
+	wantError(t, err, Deadline, abi.Prepare, "longer than 300ms")
+	close(host.release)
+	for p.abandoned.Load() != 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if n := host.called(); n != 1 {
+		t.Errorf("the host was asked %d times, want once", n)
+	}
 }

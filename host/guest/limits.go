@@ -39,8 +39,10 @@ type Limits struct {
 }
 
 // DefaultFunctionBytes is the default of Limits.FunctionBytes. The largest
-// function of a plugin built by Go's toolchain has about 100 kB.
-const DefaultFunctionBytes = 1 << 20
+// function of a plugin built by Go's toolchain has 12 kB, interpreters written in
+// C have some of 100 kB; the worst of 256 KiB takes six seconds to compile, of
+// 1 MiB more than a minute.
+const DefaultFunctionBytes = 256 << 10
 
 // withDefaults returns l with the zero fields filled in from base, and what is
 // then still zero from the contract's defaults.

@@ -134,11 +134,12 @@ func TestTrustedCallIsGivenUp(t *testing.T) {
 
 func TestTooManyGivenUp(t *testing.T) {
 	t.Parallel()
-	pool := askPool(t, 1, true, Limits{HookTime: 20 * time.Millisecond})
-	// Compiling may take longer than that.
-	for pool.Start(context.Background()) != nil {
-		time.Sleep(time.Millisecond)
+	pool := askPool(t, 1, true, Limits{})
+	if err := pool.Start(context.Background()); err != nil {
+		t.Fatal(err)
 	}
+	// The time for compiling is not to be so short.
+	pool.plugin.limits.HookTime = 20 * time.Millisecond
 	host := newBlocked()
 	defer close(host.release)
 	for range maxAbandoned {
