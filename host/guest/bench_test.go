@@ -41,25 +41,6 @@ func page(items int) []byte {
 	return p.Append(nil)
 }
 
-// A guest made by Go's toolchain must run, trusted or not, and hold its memory
-// flat over many calls.
-func TestGoGuest(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Skip("compiling a Go guest takes seconds")
-	}
-	r := newRuntime(t, Config{Limits: Limits{MemoryBytes: 32 << 20}})
-	pool := load(t, r, Source{Wasm: goGuest(t), Trusted: true}).Pool(nil, nil)
-	defer pool.Close()
-	input := page(256)
-	for range 200 {
-		out := mustCall(t, pool, abi.Prepare, string(input), &fakeHost{})
-		if got, err := abi.DecodeOutput(out); err != nil || len(got.Items) != 256 {
-			t.Fatalf("got %d items, %v", len(got.Items), err)
-		}
-	}
-}
-
 func BenchmarkLoad(b *testing.B) {
 	wasm := goGuest(b)
 	b.SetBytes(int64(len(wasm)))
