@@ -285,3 +285,42 @@ func (r row) check(t *testing.T, o *outcome, k, url string) {
 		t.Errorf("%s: the progress does not name the item that failed", r.name)
 	}
 }
+
+// TestNeighbours: over HTTP/2 all items share a connection, and one that breaks
+// it breaks the others' transfers. All are fetched in the end.
+func TestNeighbours(t *testing.T) {
+	t.Parallel()
+	ca := newCA(t, "ca")
+	server := hosttest.Start(t, hosttest.Options{Protocol: hosttest.HTTPS2, Certificate: serverPair(t, ca)})
+	all, keys := items{}, []string{}
+	for i := range 60 {
+		path := fmt.Sprintf("/f%d", i)
+		data := content("neighbour"+path, 200_000)
+		server.Put(path, hosttest.File{Content: data, ETag: `"1"`})
+		switch i {
+		case 10, 40:
+			server.Script(path, hosttest.ResetHalfway, hosttest.Good)
+		case 20:
+			server.Script(path, hosttest.Hangup, hosttest.Good)
+		case 30:
+			server.Script(path, hosttest.BrokenFraming, hosttest.Good)
+		}
+		all[key(data)] = server.URL(path)
+		keys = append(keys, key(data))
+	}
+	s := newSandbox(t)
+	s.configure(strings.Replace(quick, "max_attempts = 4", "max_attempts = 10", 1))
+	s.env = append(s.env, "SSL_CERT_FILE="+ca.Path)
+	o := s.fetch(s.manifest(all), "--workers", "32").ends(0).counts(len(keys), 0, 0)
+	retried := 0
+	for _, it := range o.items {
+		if it.Attempts > 1 {
+			retried++
+		}
+	}
+	if retried < 4 {
+		t.Errorf("%d items were tried again, want at least those four that broke", retried)
+	}
+	s.holds(keys...)
+	s.nothingStaged()
+}

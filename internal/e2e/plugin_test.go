@@ -88,6 +88,7 @@ func newChain(t *testing.T) *chain {
 // wire writes the configuration, with the grant and the hosts that the secret
 // may be sent to.
 func (c *chain) wire(pin, grant string, hosts ...string) {
+	c.t.Helper()
 	c.configure(quick + fmt.Sprintf(`
 [source."org.osbuild.curl"]
 prepare = ["token"]
@@ -101,10 +102,23 @@ mirror = %q
 [secret.vault]
 file = "vault.txt"
 hosts = ["%s"]
-`, c.plugin, pin, c.origin.URL("/"), c.mirror.URL("/"), grant, strings.Join(hosts, `", "`)))
+`, c.plugin, pin, c.origin.URL("/"), c.mirror.URL("/"), c.grant(grant), strings.Join(hosts, `", "`)))
 }
 
-const granted = "[plugin.token.grant]\nsecrets = [\"vault\"]\n"
+// grant is a table of what the plugin is granted, with an entry for each word of
+// what.
+func (c *chain) grant(what string) string {
+	table := "[plugin.token.grant]\n"
+	if strings.Contains(what, "secrets") {
+		table += "secrets = [\"vault\"]\n"
+	}
+	if strings.Contains(what, "mirror") {
+		table += fmt.Sprintf("download = [%q]\n", c.mirror.URL("/"))
+	}
+	return table
+}
+
+const granted = "secrets and mirror"
 
 // TestChainedPlugin has a plugin of somebody else add a header and a mirror.
 func TestChainedPlugin(t *testing.T) {
@@ -140,7 +154,9 @@ func TestPluginDenied(t *testing.T) {
 		hosts       []string
 		parts       []string
 	}{
-		{"no grant", "", []string{c.origin.Addr(), c.mirror.Addr()}, []string{"token", "not granted", "vault", "[plugin.token.grant]"}},
+		{"no secret", "mirror", []string{c.origin.Addr(), c.mirror.Addr()}, []string{"token", "not granted secrets", "vault", "[plugin.token.grant]"}},
+		{"no mirror", "secrets", []string{c.origin.Addr(), c.mirror.Addr()}, []string{"token", "not granted download", c.mirror.URL("/pool/"), "[plugin.token.grant]"}},
+		{"nothing", "", []string{c.origin.Addr(), c.mirror.Addr()}, []string{"token", "not granted", "[plugin.token.grant]"}},
 		{"another host", granted, []string{"vault.example"}, []string{"X-Token", "vault"}},
 	} {
 		c.wire(c.pin, v.grant, v.hosts...)
@@ -154,6 +170,29 @@ func TestPluginDenied(t *testing.T) {
 	}
 	if n := len(c.origin.Log()) + len(c.mirror.Log()); n != 0 {
 		t.Errorf("%d requests were made", n)
+	}
+}
+
+// TestProviderIsDenied: the provider of client certificates stands for what the
+// source's own plugin is granted (tls, env, read). A chained plugin that is
+// granted none of it must not be able to have certificates sent.
+func TestProviderIsDenied(t *testing.T) {
+	t.Parallel()
+	c := newChain(t)
+	v := newVendor(t, "acme", hosttest.HTTPS1)
+	data := content("provider", 1000)
+	v.server.Put("/file", hosttest.File{Content: data})
+	c.env = append(c.env, mtls(v.ca, v.client)...)
+	c.wire(c.pin, granted, c.origin.Addr())
+	text, err := os.ReadFile(c.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.configure(strings.Replace(string(text), "prefix = ", "provider = \"org.osbuild.mtls\"\nprefix = ", 1))
+	o := c.fetch(c.sandbox.manifest(items{key(data): v.server.URL("/file")})).ends(1)
+	o.failed(key(data), "denied", "token")
+	if log := v.server.Log(); len(log) != 0 {
+		t.Errorf("%d requests with the certificate of %q", len(log), log[0].Client)
 	}
 }
 

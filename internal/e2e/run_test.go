@@ -137,7 +137,7 @@ type errorResult struct{ Kind, Message, Hint, Plugin, Hook string }
 func (o *outcome) ends(code int) *outcome {
 	o.t.Helper()
 	if o.code != code {
-		o.t.Errorf("exit status %d, want %d\n%s%s", o.code, code, o.out, o.errOut)
+		o.t.Errorf("exit status %d, want %d\n%s\n%s", o.code, code, o.failures(), tail(o.errOut))
 	}
 	return o
 }
@@ -152,15 +152,18 @@ func (o *outcome) counts(fetched, cached, failed int) *outcome {
 	return o
 }
 
-// failures shows the errors of items, one in a line.
+// failures shows the first errors of items, one in a line.
 func (o *outcome) failures() string {
+	const most = 10
 	var b strings.Builder
+	shown := 0
 	for _, src := range o.doc.Sources {
 		if src.Error != nil {
 			b.WriteString(src.Source + ": " + src.Error.Message + "\n")
 		}
 		for _, it := range src.Items {
-			if it.Error != nil {
+			if it.Error != nil && shown < most {
+				shown++
 				b.WriteString(it.Key + ": " + it.Error.Kind + ": " + it.Error.Message + "\n")
 			}
 		}
@@ -174,7 +177,7 @@ func (o *outcome) failed(key, kind string, parts ...string) errorResult {
 	o.t.Helper()
 	it := o.items[key]
 	if it.State != "failed" || it.Error == nil {
-		o.t.Errorf("%s is %q, want failed\n%s", key, it.State, o.errOut)
+		o.t.Errorf("%s is %q, want failed\n%s", key, it.State, tail(o.errOut))
 		return errorResult{}
 	}
 	if it.Error.Kind != kind {
@@ -204,6 +207,12 @@ func (o *outcome) hides(secrets ...string) {
 			}
 		}
 	}
+}
+
+// tail is the end of a long text.
+func tail(text string) string {
+	all := lines(text)
+	return strings.Join(all[max(0, len(all)-30):], "\n")
 }
 
 // eventually waits until ok holds.

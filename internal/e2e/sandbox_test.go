@@ -12,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // items are the items of org.osbuild.curl: a URL or an object under each key.
@@ -158,16 +161,8 @@ func (s *sandbox) holds(keys ...string) {
 	s.t.Helper()
 	want := slices.Clone(keys)
 	slices.Sort(want)
-	got := s.entries()
-	for _, k := range want {
-		if !slices.Contains(got, k) {
-			s.t.Errorf("the store lacks %s", k)
-		}
-	}
-	for _, k := range got {
-		if !slices.Contains(want, k) {
-			s.t.Errorf("the store has %s, which must not be there", k)
-		}
+	if diff := cmp.Diff(want, s.entries(), cmpopts.EquateEmpty()); diff != "" {
+		s.t.Errorf("the store does not have what it should (-) or has what it should not (+):\n%s", tail(diff))
 	}
 }
 

@@ -26,6 +26,15 @@ func prepare(ctx *sdk.Context, item *sdk.Item) error {
 	if err != nil {
 		return err
 	}
+	provider, err := ctx.Config.Text("provider")
+	if err != nil {
+		return err
+	}
+	if provider != "" {
+		remote.Secrets = provider
+		item.SetRemote(remote)
+		return nil
+	}
 	if path, ours := strings.CutPrefix(remote.URL(), prefix); ours {
 		remote.AddURLFirst(mirror + path)
 		remote.AddSecretHeader("X-Token", "Token ", "vault")
