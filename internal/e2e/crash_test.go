@@ -96,7 +96,8 @@ func crashing(t *testing.T, s *sandbox) (files *trigger, manifest string, keys [
 // TestCrash kills the program at random points: after a random number of bytes
 // that the server has sent, and a random delay, so that downloads, commits and
 // the clean-up of earlier runs are all hit. After each, every entry must match
-// its key; every few points, and at the end, a run completes what is there.
+// its key; every few points, and at the end, a run completes what is there. Some
+// runs in between are interrupted in order instead.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	if *seed == 0 {
@@ -131,14 +132,15 @@ func crash(t *testing.T, random *rand.Rand, points int) {
 			t.Fatalf("only %d of %d runs were killed before their end", hits, runs)
 		}
 		after, delay := 1+random.IntN(total/2), time.Duration(random.Int64N(int64(15*time.Millisecond)))
-		o := s.killed(files, manifest, after, delay, 1+random.IntN(16))
+		sig := []syscall.Signal{syscall.SIGKILL, syscall.SIGKILL, syscall.SIGKILL, syscall.SIGKILL, syscall.SIGINT, syscall.SIGTERM}[random.IntN(6)]
+		o := s.killed(files, manifest, sig, after, delay, 1+random.IntN(16))
 		if s.partial() > 1<<20 {
 			large++
 		}
 		if o.code == -1 {
 			hits++
-			s.entries()
 		}
+		s.entries()
 		if o.code == 0 || hits%10 == 0 {
 			complete()
 		}
@@ -150,22 +152,22 @@ func crash(t *testing.T, random *rand.Rand, points int) {
 	}
 }
 
-// killed runs a fetch and kills it when the server has sent so many bytes and
+// killed runs a fetch and sends it a signal when the server has sent so many bytes and
 // the delay is over. It may have ended by then.
-func (s *sandbox) killed(files *trigger, manifest string, after int, delay time.Duration, workers int) *outcome {
+func (s *sandbox) killed(files *trigger, manifest string, sig syscall.Signal, after int, delay time.Duration, workers int) *outcome {
 	s.t.Helper()
 	var p *process
 	started := make(chan struct{})
 	files.arm(after, func() {
 		<-started
 		time.Sleep(delay)
-		p.signal(syscall.SIGKILL)
+		p.signal(sig)
 	})
 	p = s.fetching(manifest, "--workers", fmt.Sprint(workers))
 	close(started)
 	o := p.wait()
-	if o.code != -1 {
-		o.ends(0)
+	if o.code != 0 {
+		o.ends(map[syscall.Signal]int{syscall.SIGKILL: -1, syscall.SIGINT: 130, syscall.SIGTERM: 143}[sig])
 	}
 	return o
 }
@@ -176,7 +178,7 @@ func TestCrashLeftovers(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
 	files, manifest, keys, total := crashing(t, s)
-	s.killed(files, manifest, total/3, 0, 16).ends(-1)
+	s.killed(files, manifest, syscall.SIGKILL, total/3, 0, 16).ends(-1)
 	small := 0
 	for name, size := range s.staged() {
 		if strings.HasSuffix(name, ".part") && size < 1<<20 {
