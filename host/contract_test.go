@@ -87,7 +87,7 @@ func TestDeadline(t *testing.T) {
 	loop.Builtin, loop.Grant.Download = false, []string{"*"}
 	m := source()
 	m.Name, m.Sources = "good", []string{"org.example.good"}
-	h := newHost(t, func(c *host.Config) { c.Limits.HookTime = 2000 * time.Millisecond }, loop, scripted(t, m, "{}"))
+	h := newHost(t, func(c *host.Config) { c.Limits.HookTime = time.Second }, loop, scripted(t, m, "{}"))
 	within(t, 20*time.Second, func() {
 		res := run(t, h, t.TempDir(), items)
 		wantError(t, res.Items[0], "timeout", "prepare")

@@ -125,16 +125,18 @@ func plugins(configured map[string]config.Plugin) ([]host.Plugin, error) {
 
 func limits(l config.Limits) guest.Limits {
 	return guest.Limits{
-		ModuleBytes:  l.ModuleBytes,
-		TableEntries: int64(l.TableEntries),
-		MemoryBytes:  l.MemoryBytes,
-		HookTime:     l.HookTimeout,
-		OutputBytes:  l.OutputBytes,
-		ResultBytes:  l.ResultBytes,
-		RequestBytes: l.RequestBytes,
-		LogLines:     l.LogLines,
-		LogLineBytes: int(l.LogLineBytes),
-		Calls:        l.Calls,
+		ModuleBytes:   l.ModuleBytes,
+		TableEntries:  int64(l.TableEntries),
+		MemoryBytes:   l.MemoryBytes,
+		LoadTime:      l.LoadTimeout,
+		FunctionBytes: l.FunctionBytes,
+		HookTime:      l.HookTimeout,
+		OutputBytes:   l.OutputBytes,
+		ResultBytes:   l.ResultBytes,
+		RequestBytes:  l.RequestBytes,
+		LogLines:      l.LogLines,
+		LogLineBytes:  int(l.LogLineBytes),
+		Calls:         l.Calls,
 	}
 }
 

@@ -74,6 +74,9 @@ type Download struct {
 type Limits struct {
 	// PageItems ("page_items") is how many items a hook gets at once, at most.
 	PageItems int
+	// LoadTimeout ("load_timeout", for example "60s") is how long compiling a
+	// plugin may take.
+	LoadTimeout time.Duration
 	// HookTimeout ("hook_timeout", for example "60s") is how long one call of a
 	// hook may take.
 	HookTimeout time.Duration
@@ -94,6 +97,8 @@ type Limits struct {
 	Calls int
 	// ModuleBytes ("module", a size) is the largest plugin file.
 	ModuleBytes int64
+	// FunctionBytes ("function", a size) is the largest body of one function.
+	FunctionBytes int64
 	// TableEntries ("table_entries") is the largest table of a plugin.
 	TableEntries int
 }

@@ -29,8 +29,8 @@ func TestExample(t *testing.T) {
 			MaxRedirects: 10, BackoffBase: 200 * time.Millisecond, BackoffMax: 30 * time.Second,
 		},
 		Limits: Limits{
-			PageItems: 256, HookTimeout: time.Minute, MemoryBytes: 256 << 20, OutputBytes: 64 << 20, ResultBytes: 16 << 20,
-			RequestBytes: 1 << 20, LogLines: 1000, LogLineBytes: 4096, Calls: 100_000, ModuleBytes: 32 << 20, TableEntries: 1 << 20,
+			PageItems: 256, LoadTimeout: 2 * time.Minute, HookTimeout: time.Minute, MemoryBytes: 256 << 20, OutputBytes: 64 << 20, ResultBytes: 16 << 20,
+			RequestBytes: 1 << 20, LogLines: 1000, LogLineBytes: 4096, Calls: 100_000, ModuleBytes: 32 << 20, FunctionBytes: 256 << 10, TableEntries: 1 << 20,
 		},
 		Source: map[string]Source{
 			"org.osbuild.curl": {Prepare: []string{"acme-auth"}},

@@ -73,6 +73,7 @@ func download(t *table) (d Download) {
 
 func limits(t *table) (l Limits) {
 	t.count("page_items", &l.PageItems)
+	t.duration("load_timeout", &l.LoadTimeout)
 	t.duration("hook_timeout", &l.HookTimeout)
 	t.size("memory", &l.MemoryBytes)
 	t.size("output", &l.OutputBytes)
@@ -82,6 +83,7 @@ func limits(t *table) (l Limits) {
 	t.size("log_line", &l.LogLineBytes)
 	t.count("calls", &l.Calls)
 	t.size("module", &l.ModuleBytes)
+	t.size("function", &l.FunctionBytes)
 	t.count("table_entries", &l.TableEntries)
 	return l
 }

@@ -138,7 +138,8 @@ func TestDocumentLimits(t *testing.T) {
 	doc := abiDoc(t)
 	rows := map[string][]string{
 		"DefaultPageItems":    {"items of a page", strconv.Itoa(abi.DefaultPageItems)},
-		"DefaultHookSeconds":  {"time of one hook call of `_initialize` and of compiling", fmt.Sprint(abi.DefaultHookSeconds, " s")},
+		"DefaultLoadSeconds":  {"time of compiling", fmt.Sprint(abi.DefaultLoadSeconds, " s")},
+		"DefaultHookSeconds":  {"time of one hook call and of `_initialize`", fmt.Sprint(abi.DefaultHookSeconds, " s")},
 		"DefaultMemoryBytes":  {"linear memory of an instance", fmt.Sprint(abi.DefaultMemoryBytes, " bytes")},
 		"DefaultTableEntries": {"tables of an instance entries", strconv.Itoa(abi.DefaultTableEntries)},
 		"DefaultOutputBytes":  {"output of one hook call", fmt.Sprint(abi.DefaultOutputBytes, " bytes")},

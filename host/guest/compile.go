@@ -2,6 +2,8 @@ package guest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,7 +20,7 @@ type compiling struct {
 }
 
 // engineFor returns the compiled plugin. The first caller starts compiling; all
-// wait for it, as long as their context and the deadline of hooks allow.
+// wait for it, as long as their context and the deadline for compiling allow.
 func (p *Plugin) engineFor(ctx context.Context) (*engine, error) {
 	p.mu.Lock()
 	if p.closed {
@@ -35,14 +37,14 @@ func (p *Plugin) engineFor(ctx context.Context) (*engine, error) {
 		}()
 	}
 	p.mu.Unlock()
-	t := time.NewTimer(p.limits.HookTime)
+	t := time.NewTimer(p.limits.LoadTime)
 	defer t.Stop()
 	select {
 	case <-c.done:
 	case <-ctx.Done():
 		return nil, fmt.Errorf("plugin %s: compiling: %w", p.src.Name, context.Cause(ctx))
 	case <-t.C:
-		return nil, &Error{Plugin: p.src.Name, Cause: Deadline, Err: fmt.Errorf("compiling took longer than %v", p.limits.HookTime)}
+		return nil, &Error{Plugin: p.src.Name, Cause: Deadline, Err: fmt.Errorf("compiling took longer than %v", p.limits.LoadTime)}
 	}
 	if c.err != nil {
 		return nil, p.refused(c.err)
@@ -57,9 +59,9 @@ func (p *Plugin) refused(err error) error {
 // compile makes the engine, from the disk cache where that is possible. Faults
 // of the cache are logged and otherwise cost time only.
 func (p *Plugin) compile() (*engine, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), p.limits.HookTime)
+	ctx, cancel := context.WithTimeout(context.Background(), p.limits.LoadTime)
 	defer cancel()
-	wasm := clampTables(p.src.Wasm, p.module, p.limits.TableEntries)
+	wasm := codeOf(p.src.Wasm, p.module, p.limits.TableEntries)
 	dir := p.runtime.cfg.CacheDir
 	if dir == "" {
 		return newEngine(ctx, wasm, p.src.Trusted, "")
@@ -70,7 +72,7 @@ func (p *Plugin) compile() (*engine, error) {
 		log.Warn("the cache of compiled plugins is not used", "folder", dir, "reason", err)
 		return newEngine(ctx, wasm, p.src.Trusted, "")
 	}
-	entry := filepath.Join(build, p.Hash()+"-"+p.variant())
+	entry := filepath.Join(build, entryName(wasm, p.src.Trusted))
 	if eng := fromCache(ctx, wasm, p.src.Trusted, build, entry, log); eng != nil {
 		return eng, nil
 	}
@@ -84,13 +86,14 @@ func (p *Plugin) compile() (*engine, error) {
 	return eng, err
 }
 
-// variant names what changes the machine code of the same plugin.
-func (p *Plugin) variant() string {
+// entryName names what the machine code depends on.
+func entryName(wasm []byte, trusted bool) string {
+	sum := sha256.Sum256(wasm)
 	kind := "untrusted"
-	if p.src.Trusted {
+	if trusted {
 		kind = "trusted"
 	}
-	return fmt.Sprintf("%s-%d", kind, p.limits.TableEntries)
+	return hex.EncodeToString(sum[:]) + "-" + kind
 }
 
 // fromCache returns the engine of an intact entry, or nil. A bad entry is

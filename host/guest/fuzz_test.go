@@ -9,7 +9,7 @@ import (
 )
 
 // FuzzModule holds the module reader and the checks against hostile files, and
-// clampTables against what they accept.
+// codeOf against what they accept.
 func FuzzModule(f *testing.F) {
 	for _, name := range []string{"conformance", "table_bomb", "big_table", "start", "import_memory"} {
 		f.Add(assemble(f, name))
@@ -23,7 +23,7 @@ func FuzzModule(f *testing.F) {
 			return
 		}
 		_ = checkModule(m, man, limits)
-		clamped := clampTables(wasm, m, limits.TableEntries)
+		clamped := codeOf(wasm, m, limits.TableEntries)
 		again, err := readModule(clamped)
 		if err != nil {
 			t.Fatalf("a module with bounded tables is not readable: %v", err)
@@ -46,7 +46,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(build(f, "trap"))
 	f.Add(build(f, "conformance"))
 	f.Fuzz(func(t *testing.T, wasm []byte) {
-		limits := Limits{HookTime: hookTime, MemoryBytes: 4 << 20, TableEntries: 1000}
+		limits := Limits{LoadTime: hookTime, HookTime: hookTime, MemoryBytes: 4 << 20, TableEntries: 1000}
 		r := NewRuntime(Config{Limits: limits})
 		defer r.Close(context.Background())
 		p, err := r.Load(Source{Name: "fuzz", Wasm: wasm})

@@ -341,7 +341,7 @@ func TestCompileBomb(t *testing.T) {
 	t.Parallel()
 	hooks := []abi.Hook{abi.Prepare}
 	// One huge function is refused at load.
-	r := NewRuntime(Config{Limits: Limits{HookTime: hookTime}})
+	r := NewRuntime(Config{Limits: Limits{LoadTime: hookTime}})
 	_, err := r.Load(Source{Name: "bomb", Wasm: pack(t, compileBomb(1, 4<<20), hooks, 0)})
 	wantError(t, err, Refused, "", "expected bodies of at most 262144 bytes, found one of 41943")
 	// Many large ones take until the deadline, and no longer.

@@ -20,6 +20,8 @@ type Limits struct {
 	// MemoryBytes is the largest linear memory of an instance, rounded down to
 	// whole pages of 64 KiB.
 	MemoryBytes int64
+	// LoadTime is how long compiling may take.
+	LoadTime time.Duration
 	// HookTime is how long one call of a hook may take, and how long making an
 	// instance may take.
 	HookTime time.Duration
@@ -52,6 +54,7 @@ func (l Limits) withDefaults(base Limits) Limits {
 		FunctionBytes: first(l.FunctionBytes, base.FunctionBytes, DefaultFunctionBytes),
 		TableEntries:  first(l.TableEntries, base.TableEntries, abi.DefaultTableEntries),
 		MemoryBytes:   first(l.MemoryBytes, base.MemoryBytes, abi.DefaultMemoryBytes),
+		LoadTime:      first(l.LoadTime, base.LoadTime, abi.DefaultLoadSeconds*time.Second),
 		HookTime:      first(l.HookTime, base.HookTime, abi.DefaultHookSeconds*time.Second),
 		OutputBytes:   first(l.OutputBytes, base.OutputBytes, abi.DefaultOutputBytes),
 		ResultBytes:   first(l.ResultBytes, base.ResultBytes, abi.DefaultResultBytes),

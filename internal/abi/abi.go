@@ -229,6 +229,8 @@ func KnownKind(k Kind) Kind {
 const (
 	// DefaultPageItems is how many items a hook gets at once, at most.
 	DefaultPageItems = 256
+	// DefaultLoadSeconds is how long compiling a plugin may take.
+	DefaultLoadSeconds = 60
 	// DefaultHookSeconds is how long one call of a hook may take.
 	DefaultHookSeconds = 60
 	// DefaultMemoryBytes is the largest linear memory of an instance.
