@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"sync"
 
 	"github.com/sourcehost/sourcehost/host/store"
@@ -90,12 +91,14 @@ func (r *run) verifyOne(ctx context.Context, it *item, wrong error) bool {
 	case err == nil:
 		r.end(it, Cached)
 		return false
+	case errors.Is(err, fs.ErrNotExist):
+		return true // another run has just removed it, to repair it
 	case errors.As(err, &corrupt):
 		r.host.log.Warn("a corrupt entry is fetched again", "source", r.req.Source, "entry", corrupt.Path, "why", corrupt.Reason)
 		if r.req.DryRun {
 			return true
 		}
-		if err = r.files.Remove(it.key); err == nil {
+		if err = r.files.Remove(ctx, it.key); err == nil {
 			return true
 		}
 	}

@@ -48,7 +48,7 @@ func (l *loaded) checkConfig() error {
 		return err
 	}
 	if problems := schema.Check("", l.Config); len(problems) > 0 {
-		return fmt.Errorf("its configuration is wrong: %w", problems)
+		return fmt.Errorf("[plugin.%s.config] is wrong:\n%v", l.Name, problems)
 	}
 	return nil
 }

@@ -188,7 +188,7 @@ func TestSealedSecret(t *testing.T) {
 	}
 
 	res, _ = try(nil, hostport)
-	wantError(t, res.Items[0], "plugin", "not granted", "secrets", "token")
+	wantError(t, res.Items[0], "denied", "not granted", "secrets", "token")
 	res, log = try([]string{"token"}, "other.example")
 	wantError(t, res.Items[0], "denied", "token")
 	if strings.Contains(log+res.Items[0].Err.Error(), "marked-secret") {
@@ -210,9 +210,11 @@ func TestChainedPluginIsHeldToItsOwnGrants(t *testing.T) {
 		"string":    {`"http://169.254.169.254/latest"`, "download"},
 		"tls":       {`{` + own + `,"tls":{"cert":"/etc/pki/key.pem"}}`, "tls"},
 		"proxy_env": {`{` + own + `,"proxy_env":"OTHER_PROXY"}`, "env"},
+		"provider":  {`{` + own + `,"secrets":{"name":"org.osbuild.mtls"}}`, "secrets"},
+		"insecure":  {`{` + own + `,"insecure":true}`, "which only the manifest can do"},
 		"nothing":   {`{` + own + `}`, ""},
 	} {
-		caps := []plugin.Capability{{Name: "tls", Values: []string{"/"}, Reason: "x"}, {Name: "env", Values: []string{"OTHER_PROXY"}, Reason: "x"}, {Name: "download", Values: []string{"*"}, Reason: "x"}}
+		caps := []plugin.Capability{{Name: "tls", Values: []string{"/"}, Reason: "x"}, {Name: "env", Values: []string{"OTHER_PROXY"}, Reason: "x"}, {Name: "download", Values: []string{"*"}, Reason: "x"}, {Name: "secrets", Values: []string{"org.osbuild.mtls"}, Reason: "x"}}
 		p := scripted(t, preparer("chained", caps...), `{"prepare":{"each":`+quoted(`{"key":"$KEY","desc":`+c.desc+`}`)+`}}`)
 		p.Builtin = false
 		h := newHost(t, func(cfg *host.Config) { cfg.Prepare = map[string][]string{testSource: {"chained"}} }, scripted(t, m, "{}"), p)
@@ -222,7 +224,7 @@ func TestChainedPluginIsHeldToItsOwnGrants(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			wantError(t, res.Items[0], "plugin", "chained", "not granted "+c.want)
+			wantError(t, res.Items[0], "denied", "chained", c.want)
 		})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sourcehost/sourcehost/host/download"
 	"github.com/sourcehost/sourcehost/host/store"
 	"github.com/sourcehost/sourcehost/internal/abi"
@@ -16,6 +18,17 @@ import (
 // maxCommits bounds how many downloaded items may wait for the disk at once;
 // each holds an open file.
 const maxCommits = 256
+
+// commitLimit is maxCommits, or less where few files may be open: each worker
+// needs some, and so does the process.
+func commitLimit(workers int) int {
+	const own, perWorker = 64, 4
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > 1<<20 {
+		return maxCommits
+	}
+	return max(1, min(maxCommits, int(limit.Cur)-own-perWorker*workers))
+}
 
 // fetch performs one job: stage, download, verify, and hand over to be stored.
 func (r *run) fetch(ctx context.Context, j *job, commits *sync.WaitGroup, pending chan struct{}) {
@@ -99,6 +112,10 @@ func (r *run) downloadError(it *item, err error) *Error {
 		e.Kind = abi.KnownKind(abi.Kind(d.Kind))
 		e.URL, e.Attempts, e.Hint = d.URL, d.Attempts, r.host.secrets.Redact(d.Hint)
 		e.Message = r.host.secrets.Redact(downloadText(d))
+		var hinted interface{ Hint() string }
+		if e.Hint == "" && errors.As(d.Err, &hinted) {
+			e.Hint = hinted.Hint()
+		}
 	}
 	return e
 }

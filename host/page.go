@@ -163,7 +163,11 @@ func (r *run) apply(l *loaded, hook abi.Hook, p *page, o abi.Outcome) {
 		r.end(it, Skipped)
 	case o.Desc != nil:
 		if err := r.describe(it, l, o.Desc); err != nil {
-			r.fail(it, r.itemError(it, l, hook, abi.ErrPlugin, err))
+			kind := abi.ErrPlugin
+			if errors.As(err, new(*deniedError)) {
+				kind = abi.ErrDenied
+			}
+			r.fail(it, r.itemError(it, l, hook, kind, err))
 		}
 	}
 }

@@ -139,7 +139,7 @@ func (r *run) preparePage(ctx context.Context, p *page, jobs chan<- *job) {
 // item waits for the disk, so a worker does not: it goes on with the next.
 func (r *run) download(ctx context.Context, jobs <-chan *job) {
 	var workers, commits sync.WaitGroup
-	pending := make(chan struct{}, maxCommits)
+	pending := make(chan struct{}, commitLimit(r.host.cfg.Workers))
 	for range r.host.cfg.Workers {
 		workers.Go(func() {
 			for j := range jobs {

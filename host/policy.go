@@ -95,6 +95,11 @@ func (p *policy) request(caps []plugin.Capability) {
 	}
 }
 
+// deniedError is a use of a capability that was not requested or not granted.
+type deniedError struct{ text string }
+
+func (e *deniedError) Error() string { return e.text }
+
 // allow returns nil when the plugin requested and was granted this use of a
 // capability. Its errors say which of the two is missing.
 func (p *policy) allow(capability, value string) error {
@@ -104,10 +109,10 @@ func (p *policy) allow(capability, value string) error {
 // allowShown is allow with another text for the value in its errors.
 func (p *policy) allowShown(capability, value, shown string) error {
 	if !covers(capability, p.requested[capability], value) {
-		return fmt.Errorf("the plugin %s does not request %s %q in its manifest", p.plugin, capability, shorten(shown, 200))
+		return &deniedError{fmt.Sprintf("the plugin %s does not request %s %q in its manifest", p.plugin, capability, shorten(shown, 200))}
 	}
 	if !covers(capability, p.granted[capability], value) {
-		return fmt.Errorf("the plugin %s is not granted %s %q: add it to [plugin.%s.grant] in the configuration", p.plugin, capability, shorten(shown, 200), p.plugin)
+		return &deniedError{fmt.Sprintf("the plugin %s is not granted %s %q: add it to [plugin.%s.grant] in the configuration", p.plugin, capability, shorten(shown, 200), p.plugin)}
 	}
 	return nil
 }

@@ -1,20 +1,28 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/sourcehost/sourcehost/host/download"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 	"github.com/sourcehost/sourcehost/internal/rawjson"
 )
 
+// turnedOff stands for the verification of servers' certificates, turned off.
+// No plugin can be granted that: it is the manifest's to say.
+const turnedOff = "insecure"
+
 // reference is something outside of an item's description that the description
 // names: using it takes a capability.
 type reference struct{ capability, value string }
 
 // references finds what a description refers to, by the names that the members
-// of abi.Download have, at any depth: "url" and "urls", "tls", "proxy_env" and
-// "secret". A description that is a string is a URL.
+// of abi.Download have, at any depth: "url" and "urls", "tls", "insecure",
+// "proxy_env" and "secret". So do the "secrets" of a manifest, which name who
+// provides certificates. A description that is a string is a URL.
 func references(desc []byte) map[reference]bool {
 	refs := map[reference]bool{}
 	r := rawjson.NewReader(desc)
@@ -42,8 +50,12 @@ func collect(r *rawjson.Reader, capability string, refs map[reference]bool) erro
 				return collect(r, plugin.CapDownload, refs)
 			case "tls":
 				return collectAll(r, plugin.CapTLS, refs)
+			case "insecure":
+				return collectTrue(r, refs)
 			case "proxy_env":
 				return collect(r, plugin.CapEnv, refs)
+			case "secrets": // the name of a provider of certificates
+				return collectAll(r, plugin.CapSecrets, refs)
 			case "secret":
 				return collect(r, plugin.CapSecrets, refs)
 			}
@@ -61,15 +73,26 @@ func collectAll(r *rawjson.Reader, capability string, refs map[reference]bool) e
 	return r.Object(func([]byte) error { return collect(r, capability, refs) })
 }
 
+// collectTrue notes that the next value is true.
+func collectTrue(r *rawjson.Reader, refs map[reference]bool) error {
+	if r.Kind() == 't' {
+		refs[reference{turnedOff, "true"}] = true
+	}
+	return r.Skip()
+}
+
 // adopt checks what a chained plugin has made of a description. The source's
 // own plugin may be allowed more than the chained one, so everything that the
 // chained one has put in must be covered by its own requests and grants; what
 // was there before may stay.
 func (r *run) adopt(it *item, l *loaded, desc []byte) error {
 	before := references(it.desc)
-	for ref := range references(desc) {
+	for _, ref := range sorted(references(desc)) {
 		if before[ref] {
 			continue
+		}
+		if ref.capability == turnedOff {
+			return &deniedError{"the description that it returned turns the verification of certificates off, which only the manifest can do"}
 		}
 		shown := r.host.secrets.Redact(ref.value)
 		if ref.capability == plugin.CapDownload {
@@ -83,4 +106,12 @@ func (r *run) adopt(it *item, l *loaded, desc []byte) error {
 		}
 	}
 	return nil
+}
+
+// sorted brings references into an order, so that of several that are denied the
+// same one is reported each time.
+func sorted(refs map[reference]bool) []reference {
+	return slices.SortedFunc(maps.Keys(refs), func(a, b reference) int {
+		return cmp.Or(cmp.Compare(a.capability, b.capability), cmp.Compare(a.value, b.value))
+	})
 }

@@ -157,7 +157,8 @@ type Grant struct {
 	// Env ("env") are names of environment variables that it may read.
 	Env []string
 	// Secrets ("secrets") are names of secrets that it may refer to. Each has a
-	// table [secret.NAME].
+	// table [secret.NAME], or is a provider of certificates that manifests know:
+	// "org.osbuild.rhsm", "org.osbuild.mtls".
 	Secrets []string
 	// Exec ("exec") are programs that it may run.
 	Exec []string

@@ -42,7 +42,7 @@ func TestExample(t *testing.T) {
 			Grant: Grant{
 				Download: []string{"https://cdn.acme.example/"}, HTTP: []string{"https://login.acme.example/"},
 				Read: []string{"/etc/acme/"}, Stat: []string{"/etc/acme/", "/run/secrets"}, TLS: []string{"/etc/acme/client.pem"},
-				Env: []string{"ACME_REALM"}, Secrets: []string{"acme-token"}, Exec: []string{"acme-helper"}, Clock: true, Random: true,
+				Env: []string{"ACME_REALM"}, Secrets: []string{"acme-token", "org.osbuild.mtls"}, Exec: []string{"acme-helper"}, Clock: true, Random: true,
 			},
 			Config: map[string]any{
 				"realm": "builds", "retries": int64(3), "regions": []any{"eu", "us"}, "since": "2026-01-31",

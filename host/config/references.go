@@ -8,6 +8,10 @@ import (
 	"github.com/sourcehost/sourcehost/internal/nearest"
 )
 
+// providerPrefix begins the names of osbuild's own providers of certificates,
+// for example "org.osbuild.rhsm". They can be granted but are not configured.
+const providerPrefix = "org.osbuild."
+
 // references checks the names by which tables refer to each other.
 func (b *binder) references(f *File) {
 	plugins := append(slices.Sorted(maps.Keys(f.Plugin)), b.builtin...)
@@ -24,7 +28,9 @@ func (b *binder) references(f *File) {
 	for _, name := range slices.Sorted(maps.Keys(f.Plugin)) {
 		t := b.table([]string{"plugin", name, "grant"}, nil)
 		for _, s := range f.Plugin[name].Grant.Secrets {
-			t.refer("secrets", "secret", s, secrets)
+			if !strings.HasPrefix(s, providerPrefix) {
+				t.refer("secrets", "secret", s, secrets)
+			}
 		}
 	}
 }

@@ -175,7 +175,7 @@ func (s *Store) sum(ctx context.Context, h io.Writer, fd int, off, end int64) (i
 // while its key is locked: one that is sound, perhaps because another process has
 // repaired it in the meantime, stays, and that is no error. Nor is a missing one.
 // An entry that cannot be read stays, too, since nothing is known about it.
-func (f *Files) Remove(key Key) error {
+func (f *Files) Remove(ctx context.Context, key Key) error {
 	if err := key.check(); err != nil {
 		return err
 	}
@@ -187,7 +187,6 @@ func (f *Files) Remove(key Key) error {
 	if err != nil {
 		return err
 	}
-	ctx := context.Background()
 	fd, st, err := staging.lock(ctx, key.text+partSuffix)
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func TestCorruptEntries(t *testing.T) {
 				_, err := f.Stage(ctx, key)
 				wantErr[*CorruptError](t, err)
 			}
-			if err := f.Remove(key); err != nil {
+			if err := f.Remove(t.Context(), key); err != nil {
 				t.Fatal(err)
 			}
 			if err := put(ctx, f, key, sound, ""); err != nil {
@@ -70,11 +70,11 @@ func TestCorruptEntries(t *testing.T) {
 func TestRemoveKeepsSoundEntries(t *testing.T) {
 	f := newFiles(t)
 	key := mustPut(t, f, []byte("sound"))
-	if err := f.Remove(key); err != nil {
+	if err := f.Remove(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
 	wantEntry(t, f, key)
-	if err := f.Remove(keyOf(t, []byte("missing"))); err != nil {
+	if err := f.Remove(t.Context(), keyOf(t, []byte("missing"))); err != nil {
 		t.Error(err)
 	}
 	wantNothingStaged(t, f)
@@ -91,7 +91,7 @@ func TestRemoveAfterCrash(t *testing.T) {
 	if err := os.Mkdir(entryPath(f, key), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Remove(key); err != nil {
+	if err := f.Remove(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
 	wantNothingStaged(t, f)

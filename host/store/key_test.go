@@ -50,7 +50,7 @@ func TestZeroKeyIsRefused(t *testing.T) {
 	ctx := t.Context()
 	_, presentErr := f.Present([]Key{{}})
 	_, stageErr := f.Stage(ctx, Key{})
-	for _, err := range []error{presentErr, stageErr, f.Verify(ctx, Key{}), f.Remove(Key{})} {
+	for _, err := range []error{presentErr, stageErr, f.Verify(ctx, Key{}), f.Remove(t.Context(), Key{})} {
 		wantErr[*KeyError](t, err)
 	}
 }

@@ -60,7 +60,7 @@ func TestLinkForStagingFolder(t *testing.T) {
 	_, err := f.Stage(t.Context(), keyOf(t, nil))
 	wantErrno(t, err, unix.ELOOP)
 	wantErrno(t, f.Clean(t.Context()), unix.ELOOP)
-	wantErrno(t, f.Remove(keyOf(t, nil)), unix.ELOOP)
+	wantErrno(t, f.Remove(t.Context(), keyOf(t, nil)), unix.ELOOP)
 	check()
 }
 

@@ -198,7 +198,7 @@ func useEverything(t *testing.T, dir string) {
 	os.MkdirAll(entryPath(f, key)+"/a/b", 0o755)
 	f.Stage(t.Context(), key)
 	f.Verify(t.Context(), key)
-	f.Remove(key)
+	f.Remove(t.Context(), key)
 	os.RemoveAll(dir + "/link")
 	os.Symlink(dir, dir+"/link")
 	s.Files("link")
@@ -230,7 +230,7 @@ func TestClose(t *testing.T) {
 	_, filesErr := s.Files(contentType)
 	_, presentErr := f.Present(nil)
 	_, stageErr := f.Stage(t.Context(), key)
-	for _, err := range []error{filesErr, presentErr, stageErr, f.Verify(t.Context(), key), f.Remove(key), f.Clean(t.Context())} {
+	for _, err := range []error{filesErr, presentErr, stageErr, f.Verify(t.Context(), key), f.Remove(t.Context(), key), f.Clean(t.Context())} {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("got %v, want ErrClosed", err)
 		}
@@ -284,7 +284,7 @@ func TestOpenExisting(t *testing.T) {
 			t.Errorf("in an empty store: %v", err)
 		}
 		_, stageErr := f.Stage(t.Context(), key)
-		for _, err := range []error{stageErr, f.Remove(key), f.Clean(t.Context())} {
+		for _, err := range []error{stageErr, f.Remove(t.Context(), key), f.Clean(t.Context())} {
 			if !errors.Is(err, ErrLookOnly) {
 				t.Errorf("got %v, want ErrLookOnly", err)
 			}

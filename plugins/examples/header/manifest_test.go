@@ -20,7 +20,8 @@ func TestPluginManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(m.Hooks, []abi.Hook{abi.Prepare}) || len(m.Capabilities) != 1 || !slices.Equal(m.Capabilities[0].Values, []string{"acme-token"}) {
-		t.Errorf("the manifest requests %+v for the hooks %q, want the secret of prepare", m.Capabilities, m.Hooks)
+	if !slices.Equal(m.Hooks, []abi.Hook{abi.Prepare}) || len(m.Capabilities) != 2 ||
+		!slices.Equal(m.Capabilities[0].Values, []string{mirror}) || !slices.Equal(m.Capabilities[1].Values, []string{"acme-token"}) {
+		t.Errorf("the manifest requests %+v for the hooks %q, want the mirror and the secret of prepare", m.Capabilities, m.Hooks)
 	}
 }
