@@ -7,6 +7,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 )
@@ -26,25 +27,24 @@ type Plugin struct {
 }
 
 // Names returns the names of the embedded plugins, sorted, without reading them.
-func Names() []string {
-	entries, err := files.ReadDir("wasm")
-	if err != nil {
-		return nil // there is no folder: Plugins says that there are none
+func Names() []string { return names(files) }
+
+func names(fsys fs.FS) []string {
+	// Glob fails only for a malformed pattern.
+	found, _ := fs.Glob(fsys, "wasm/*.wasm")
+	for i, file := range found {
+		found[i] = strings.TrimSuffix(path.Base(file), ".wasm")
 	}
-	var names []string
-	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), ".wasm"); ok {
-			names = append(names, name)
-		}
-	}
-	return names
+	return found
 }
 
 // Plugins returns the embedded plugins in the order of their names, or ErrNone.
-func Plugins() ([]Plugin, error) {
+func Plugins() ([]Plugin, error) { return read(files) }
+
+func read(fsys fs.FS) ([]Plugin, error) {
 	var found []Plugin
-	for _, name := range Names() {
-		data, err := files.ReadFile(path.Join("wasm", name+".wasm"))
+	for _, name := range names(fsys) {
+		data, err := fs.ReadFile(fsys, path.Join("wasm", name+".wasm"))
 		if err != nil {
 			return nil, fmt.Errorf("reading the embedded plugin %s: %w", name, err)
 		}
