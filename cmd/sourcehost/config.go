@@ -141,7 +141,15 @@ func limits(l config.Limits) guest.Limits {
 }
 
 func downloads(d config.Download) download.Config {
+	http2 := download.Default
+	if d.DisableHTTP2 {
+		http2 = download.Off
+	}
 	return download.Config{
+		HTTP2:               http2,
+		TLSTimeout:          d.TLSTimeout,
+		HeaderTimeout:       d.HeaderTimeout,
+		RetryAfterMax:       d.RetryAfterMax,
 		UserAgent:           d.UserAgent,
 		MaxAttempts:         d.MaxAttempts,
 		ConnectTimeout:      d.ConnectTimeout,

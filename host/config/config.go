@@ -47,6 +47,14 @@ type Download struct {
 	// ConnectTimeout ("connect_timeout", for example "30s") is how long making a
 	// connection may take. Zero means the engine's default.
 	ConnectTimeout time.Duration
+	// TLSTimeout ("tls_timeout") limits a TLS handshake. Zero means the engine's
+	// default.
+	TLSTimeout time.Duration
+	// HeaderTimeout ("header_timeout") limits the wait for the header of a
+	// response. Zero means the engine's default.
+	HeaderTimeout time.Duration
+	// DisableHTTP2 ("http2", inverted: http2 = false) keeps to HTTP/1.1.
+	DisableHTTP2 bool
 	// StallTimeout ("stall_timeout") is how long a transfer may stay below
 	// StallBytesPerSecond before it is given up. Zero means the engine's default.
 	StallTimeout time.Duration
@@ -67,6 +75,9 @@ type Download struct {
 	// BackoffMax ("backoff_max") is the longest pause. Zero means the engine's
 	// default.
 	BackoffMax time.Duration
+	// RetryAfterMax ("retry_after_max") caps the pause that a server asks for.
+	// Zero means the engine's default.
+	RetryAfterMax time.Duration
 }
 
 // Limits is the table [limits]. The zero value of each means the default that

@@ -61,6 +61,11 @@ func download(t *table) (d Download) {
 	t.text("user_agent", &d.UserAgent)
 	t.count("max_attempts", &d.MaxAttempts)
 	t.duration("connect_timeout", &d.ConnectTimeout)
+	t.duration("tls_timeout", &d.TLSTimeout)
+	t.duration("header_timeout", &d.HeaderTimeout)
+	http2 := true
+	t.boolean("http2", &http2)
+	d.DisableHTTP2 = !http2
 	t.duration("stall_timeout", &d.StallTimeout)
 	t.size("stall_bytes_per_second", &d.StallBytesPerSecond)
 	t.count("per_host", &d.PerHost)
@@ -68,6 +73,7 @@ func download(t *table) (d Download) {
 	t.boolean("allow_downgrade", &d.AllowDowngrade)
 	t.duration("backoff_base", &d.BackoffBase)
 	t.duration("backoff_max", &d.BackoffMax)
+	t.duration("retry_after_max", &d.RetryAfterMax)
 	return d
 }
 
