@@ -29,7 +29,7 @@ func (h *Host) Run(ctx context.Context, req Request) (*Result, error) {
 		return nil, err
 	}
 	missing := r.filter(ctx)
-	h.notify(Event{Kind: EventCached, Source: req.Source, Items: r.unneeded()})
+	r.tellCached()
 	jobs := r.prepare(ctx, missing)
 	r.download(ctx, jobs)
 

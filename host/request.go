@@ -130,8 +130,8 @@ type EventKind string
 const (
 	// EventSource: a source starts; Items is how many items it has.
 	EventSource EventKind = "source"
-	// EventCached: Items is how many of the source's items need no fetching,
-	// because they are in the store or were skipped.
+	// EventCached: Items is how many of the source's items are in the store
+	// already, Skipped how many the plugin's filter has dropped.
 	EventCached EventKind = "cached"
 	// EventStart: the download of Key begins.
 	EventStart EventKind = "start"
@@ -154,5 +154,6 @@ type Event struct {
 	// Done and Total are in bytes; Total is -1 when it is not known.
 	Done, Total int64
 	Items       int
+	Skipped     int
 	Result      *ItemResult
 }

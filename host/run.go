@@ -148,15 +148,18 @@ func (r *run) instances() int {
 
 func (r *run) pageItems() int { return r.host.cfg.PageItems }
 
-// unneeded counts the items that need no fetching.
-func (r *run) unneeded() int {
-	n := 0
+// tellCached tells how many items need no fetching.
+func (r *run) tellCached() {
+	e := Event{Kind: EventCached, Source: r.req.Source}
 	for _, it := range r.items {
-		if it.result.State == Cached || it.result.State == Skipped {
-			n++
+		switch it.result.State {
+		case Cached:
+			e.Items++
+		case Skipped:
+			e.Skipped++
 		}
 	}
-	return n
+	r.host.notify(e)
 }
 
 // split cuts items into pages.
