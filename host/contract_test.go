@@ -165,7 +165,6 @@ func TestSealedSecret(t *testing.T) {
 	caps := plugin.Capability{Name: "secrets", Values: []string{"token"}, Reason: "to log in"}
 	auth := scripted(t, preparer("auth", caps), `{"prepare":{"each":`+quoted(`{"key":"$KEY","desc":`+desc+`}`)+`}}`)
 	auth.Builtin = false
-	hostport := strings.TrimPrefix(srv.URL, "http://")
 	try := func(grant []string, boundTo string) (*host.Result, string) {
 		var log lockedBuffer
 		auth.Grant.Secrets = grant
@@ -178,7 +177,7 @@ func TestSealedSecret(t *testing.T) {
 		return run(t, h, t.TempDir(), []host.Item{item}), log.String()
 	}
 
-	res, log := try([]string{"token"}, hostport)
+	res, log := try([]string{"token"}, srv.URL)
 	wantStates(t, res, host.Fetched)
 	if got := srv.sent("/private", "Authorization"); got != "Bearer marked-secret-value" {
 		t.Errorf("the server got %q", got)
@@ -187,8 +186,14 @@ func TestSealedSecret(t *testing.T) {
 		t.Errorf("the log shows the secret:\n%s", log)
 	}
 
-	res, _ = try(nil, hostport)
+	res, _ = try(nil, srv.URL)
 	wantError(t, res.Items[0], "denied", "not granted", "secrets", "token")
+	// Bound to the host without http://, the secret is sent encrypted only.
+	res, log = try([]string{"token"}, strings.TrimPrefix(srv.URL, "http://"))
+	wantError(t, res.Items[0], "denied", "token")
+	if strings.Contains(log+res.Items[0].Err.Error(), "marked-secret") {
+		t.Error("the secret is shown in a denial")
+	}
 	res, log = try([]string{"token"}, "other.example")
 	wantError(t, res.Items[0], "denied", "token")
 	if strings.Contains(log+res.Items[0].Err.Error(), "marked-secret") {

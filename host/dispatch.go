@@ -31,7 +31,7 @@ func (c *caller) Call(ctx context.Context, op string, req []byte) (abi.Status, [
 	if status == abi.Denied {
 		c.run.host.log.Warn("denied to a plugin", "plugin", c.plugin.Name, "hook", string(c.hook), "operation", op, "why", err.Error())
 	}
-	e := abi.Error{Kind: kindOfStatus(status), Message: err.Error()}
+	e := abi.Error{Kind: status.Kind(), Message: err.Error()}
 	return status, e.Append(nil)
 }
 
@@ -59,19 +59,6 @@ func (c *caller) Log(level abi.Level, line string) {
 		level = abi.LevelError
 	}
 	c.run.host.log.Log(context.Background(), levels[level], line, "plugin", c.plugin.Name, "source", c.run.req.Source)
-}
-
-// kindOfStatus is how an operation's failure is classified for the guest.
-func kindOfStatus(s abi.Status) abi.Kind {
-	switch s {
-	case abi.Denied:
-		return abi.ErrDenied
-	case abi.Invalid:
-		return abi.ErrInvalid
-	case abi.NotFound:
-		return abi.ErrNotFound
-	}
-	return abi.ErrFailed
 }
 
 func (c *caller) read(req []byte) (abi.Status, []byte, error) {

@@ -10,6 +10,8 @@ import (
 	"sort"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
@@ -47,7 +49,8 @@ func (p *policy) readFile(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer root.Close()
-	f, err := root.Open(name)
+	// Opening a FIFO would block until somebody writes to it.
+	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +108,7 @@ func (p *policy) list(path string) ([]string, error) {
 		return nil, err
 	}
 	defer root.Close()
-	dir, err := root.Open(name)
+	dir, err := root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

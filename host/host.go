@@ -18,10 +18,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"slices"
 	"sort"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sourcehost/sourcehost/host/download"
 	"github.com/sourcehost/sourcehost/host/guest"
@@ -68,6 +72,9 @@ type Config struct {
 	Limits guest.Limits
 	// Download configures the download engine.
 	Download download.Config
+	// AllowLinkLocal lets downloads connect to link-local addresses, where clouds
+	// answer questions about the machine and hand out its credentials.
+	AllowLinkLocal bool
 	// Environ reads an environment variable, as os.LookupEnv does. Nil means
 	// os.LookupEnv.
 	Environ func(name string) (string, bool)
@@ -149,12 +156,16 @@ func New(cfg Config) (*Host, error) {
 		return nil, &UsageError{Err: err}
 	}
 	log := slog.New(secrets.Handler(cfg.Logger.Handler()))
+	engine := downloadConfig(cfg)
+	if engine.Logger == nil {
+		engine.Logger = log
+	}
 	h := &Host{
 		cfg:     cfg,
 		log:     log,
 		secrets: secrets,
 		runtime: guest.NewRuntime(guest.Config{Limits: cfg.Limits, CacheDir: cfg.CacheDir, Logger: log}),
-		engine:  newEngine(cfg, log),
+		engine:  download.New(engine),
 		serves:  map[string]*loaded{},
 	}
 	if err := h.load(); err != nil {
@@ -164,25 +175,46 @@ func New(cfg Config) (*Host, error) {
 	return h, nil
 }
 
-// newEngine fills in what the host knows better than its caller.
-func newEngine(cfg Config, log *slog.Logger) *download.Engine {
+// downloadConfig fills in what the host knows better than its caller.
+func downloadConfig(cfg Config) download.Config {
 	d := cfg.Download
-	if d.Logger == nil {
-		d.Logger = log
-	}
 	if d.Environ == nil {
 		d.Environ = func(name string) string {
 			value, _ := cfg.Environ(name)
 			return value
 		}
 	}
-	return download.New(d)
+	if d.AddrPolicy == nil && !cfg.AllowLinkLocal {
+		d.AddrPolicy = refuseLinkLocal
+	}
+	return d
 }
 
-// Close frees what the host holds. Requests that still run fail.
+// awsMetadata is where AWS answers over IPv6 what 169.254.169.254 answers over
+// IPv4.
+var awsMetadata = netip.MustParseAddr("fd00:ec2::254")
+
+// refuseLinkLocal keeps manifests, plugins and redirects from asking a cloud's
+// metadata service.
+func refuseLinkLocal(ip netip.Addr) error {
+	if ip = ip.Unmap(); ip.IsLinkLocalUnicast() || ip.WithZone("") == awsMetadata {
+		return fmt.Errorf("%s is a link-local or metadata address; allow_link_local = true under [download] allows it", ip)
+	}
+	return nil
+}
+
+// closeTime is how long Close waits for calls of plugins that cannot be
+// interrupted.
+const closeTime = time.Second
+
+// Close frees what the host holds. Requests that still run fail. A built-in
+// plugin whose call was given up but still runs keeps its memory: after a second
+// Close returns an error that names it.
 func (h *Host) Close() error {
 	h.engine.Close()
-	return h.runtime.Close(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	return h.runtime.Close(ctx)
 }
 
 // load reads all plugins and finds out which source is served by which.
@@ -252,7 +284,7 @@ func readPlugin(path string, limit int64) ([]byte, error) {
 	if path == "" {
 		return nil, fmt.Errorf("it has neither a path nor content")
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO would block
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func (r *run) callItems(ctx context.Context, l *loaded, hook abi.Hook, p *page, 
 	r.logStack(l, hook, err)
 	for _, it := range items {
 		e := r.itemError(it, l, hook, abi.ErrPlugin, err)
-		describeHookError(e, l, hook, err)
+		r.describeHookError(e, l, hook, err)
 		r.fail(it, e)
 	}
 }
@@ -201,11 +201,16 @@ func (r *run) reported(it *item, l *loaded, hook abi.Hook, in *abi.Error) *Error
 }
 
 // describeHookError fills in what is known about the failure of a whole call.
-func describeHookError(e *Error, l *loaded, hook abi.Hook, err error) {
+func (r *run) describeHookError(e *Error, l *loaded, hook abi.Hook, err error) {
 	var g *guest.Error
 	if !errors.As(err, &g) {
 		return
 	}
+	// What a guest says may hold anything, also what it was sent.
+	defer func() {
+		e.Message = plain(r.host.secrets.Redact(e.Message), 4000)
+		e.Hint = plain(r.host.secrets.Redact(e.Hint), 1000)
+	}()
 	var said *abi.Error
 	switch {
 	case g.Cause == guest.Reported && errors.As(g.Err, &said):

@@ -49,6 +49,7 @@ func (r *run) setup(ctx context.Context) error {
 	if err := r.openStore(ctx); err != nil {
 		return err
 	}
+	r.parseKeys()
 	if !r.plugin.manifest.Has(abi.Setup) {
 		return nil
 	}

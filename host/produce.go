@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
-	"path/filepath"
 	"slices"
 
 	"golang.org/x/net/http/httpguts"
@@ -45,20 +44,21 @@ func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
 	if len(d.URLs) == 0 || len(d.URLs) > maxURLs {
 		return abi.Invalid, nil, fmt.Errorf("the item has %d urls, but needs 1 to %d", len(d.URLs), maxURLs)
 	}
-	req := download.Request{Name: d.Key, URLs: d.URLs, Insecure: d.Insecure, CheckURL: c.checkURL}
+	req := download.Request{Name: d.Key, URLs: d.URLs, Insecure: d.Insecure}
+	req.CheckURL = func(source string, u *url.URL) error { return c.allowURL(it, source, u.String()) }
 	for _, raw := range d.URLs {
-		if err := c.allowURL(raw); err != nil {
+		if err := c.allowURL(it, raw, raw); err != nil {
 			return abi.Denied, nil, err
 		}
 	}
 	if status, err := c.headers(&req, it, d.Headers); err != nil {
 		return status, nil, err
 	}
-	if err := c.tlsFiles(&req, d.TLS); err != nil {
+	if err := c.tlsFiles(&req, it, d.TLS); err != nil {
 		return abi.Denied, nil, err
 	}
 	if d.ProxyEnv != "" {
-		if err := c.plugin.policy.allow(plugin.CapEnv, d.ProxyEnv); err != nil {
+		if err := c.allow(it, plugin.CapEnv, d.ProxyEnv); err != nil {
 			return abi.Denied, nil, err
 		}
 		req.Proxy, _ = c.run.host.cfg.Environ(d.ProxyEnv)
@@ -67,12 +67,25 @@ func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
 	return abi.OK, nil, nil
 }
 
-// checkURL is asked again for every address that a redirect leads to.
-func (c *caller) checkURL(u *url.URL) error { return c.allowURL(u.String()) }
+// responsible is the policy that decides about a reference: that of the chained
+// plugin which has put it into the description, else that of the plugin which
+// asks for the item.
+func (c *caller) responsible(it *item, capability, value string) *policy {
+	if p := it.adopted[reference{capability, value}]; p != nil {
+		return p
+	}
+	return c.plugin.policy
+}
 
-// allowURL keeps credentials of the URL out of the denial.
-func (c *caller) allowURL(raw string) error {
-	return c.plugin.policy.allowShown(plugin.CapDownload, raw, download.CleanURL(raw))
+func (c *caller) allow(it *item, capability, value string) error {
+	return c.responsible(it, capability, value).allow(capability, value)
+}
+
+// allowURL decides about a URL of the item, and about every one that redirects
+// from there lead to. It keeps credentials of the URL out of the denial.
+func (c *caller) allowURL(it *item, source, raw string) error {
+	p := c.responsible(it, plugin.CapDownload, source)
+	return p.allowShown(plugin.CapDownload, raw, download.CleanURL(raw))
 }
 
 // reservedHeaders belong to the download engine: a plugin that set them would
@@ -100,10 +113,11 @@ func (c *caller) headers(req *download.Request, it *item, fields []abi.Header) (
 			req.Header.Add(name, f.Value)
 			continue
 		}
-		if !slices.Contains(it.secrets, f.Secret) {
-			if err := c.plugin.policy.allow(plugin.CapSecrets, f.Secret); err != nil {
-				return abi.Denied, err
-			}
+		if err := c.allow(it, plugin.CapSecrets, f.Secret); err != nil {
+			return abi.Denied, err
+		}
+		if req.Insecure {
+			return abi.Denied, fmt.Errorf("the secret %s must not be sent: the item turns the verification of the server's certificate off", plain(f.Secret, 60))
 		}
 		req.Sealed = append(req.Sealed, c.seal(name, f.Prefix, f.Secret))
 	}
@@ -117,6 +131,9 @@ func (c *caller) seal(name, prefix, secretName string) download.SealedHeader {
 		if u.Port() == "" {
 			host += ":" + port(u)
 		}
+		if u.Scheme != "https" {
+			host = "http://" + host
+		}
 		value, err := c.run.host.secrets.For(secretName, host)
 		if err != nil {
 			return "", err
@@ -127,7 +144,7 @@ func (c *caller) seal(name, prefix, secretName string) download.SealedHeader {
 
 // tlsFiles checks the paths of certificates and keys and finds them beneath the
 // root folder. The plugin never reads them.
-func (c *caller) tlsFiles(req *download.Request, t abi.TLS) error {
+func (c *caller) tlsFiles(req *download.Request, it *item, t abi.TLS) error {
 	for _, file := range []struct {
 		path string
 		dst  *string
@@ -135,11 +152,10 @@ func (c *caller) tlsFiles(req *download.Request, t abi.TLS) error {
 		if file.path == "" {
 			continue
 		}
-		clean := filepath.Clean(file.path)
-		if err := c.plugin.policy.allow(plugin.CapTLS, clean); err != nil {
+		if err := c.allow(it, plugin.CapTLS, file.path); err != nil {
 			return err
 		}
-		*file.dst = c.plugin.policy.rooted(clean)
+		*file.dst = c.plugin.policy.rooted(file.path)
 	}
 	return nil
 }

@@ -101,9 +101,10 @@ func (r *run) adopt(it *item, l *loaded, desc []byte) error {
 		if err := l.policy.allowShown(ref.capability, ref.value, shown); err != nil {
 			return fmt.Errorf("the description that it returned is not allowed: %w", err)
 		}
-		if ref.capability == plugin.CapSecrets {
-			it.secrets = append(it.secrets, ref.value)
+		if it.adopted == nil {
+			it.adopted = map[reference]*policy{}
 		}
+		it.adopted[ref] = l.policy
 	}
 	return nil
 }

@@ -34,9 +34,9 @@ type run struct {
 type item struct {
 	key  store.Key
 	desc []byte
-	// secrets are the names of secrets that chained plugins have put into the
-	// description and were granted.
-	secrets []string
+	// adopted are the references that chained plugins have put into the
+	// description, each with the policy of the plugin that was granted it.
+	adopted map[reference]*policy
 	done    bool
 	result  ItemResult
 }
@@ -65,11 +65,18 @@ func (h *Host) newRun(req Request) (*run, error) {
 			it.desc = []byte("null")
 		}
 		r.items[i] = it
-		if it.key, err = store.ParseKey(in.Key); err != nil {
+	}
+	return r, r.validate()
+}
+
+// parseKeys ends the items whose keys cannot be names in the store.
+func (r *run) parseKeys() {
+	for _, it := range r.items {
+		var err error
+		if it.key, err = store.ParseKey(it.result.Key); err != nil {
 			r.fail(it, r.itemError(it, nil, "", abi.ErrInvalid, err))
 		}
 	}
-	return r, r.validate()
 }
 
 // validate checks options and descriptions against the plugin's schema.
@@ -217,6 +224,6 @@ func (r *run) runError(kind abi.Kind, err error) *Error {
 // hookError makes the error of a run whose plugin failed as a whole.
 func (r *run) hookError(l *loaded, hook abi.Hook, err error) *Error {
 	e := r.itemError(&item{}, l, hook, abi.ErrPlugin, err)
-	describeHookError(e, l, hook, err)
+	r.describeHookError(e, l, hook, err)
 	return e
 }

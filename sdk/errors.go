@@ -41,27 +41,14 @@ func invalid(err error) error {
 // says why in the result.
 func statusError(op, what string, status abi.Status, result []byte) *Error {
 	if e, err := abi.DecodeError(result); err == nil && e.Message != "" {
-		if kind := kindOfStatus(status); e.Kind == ErrFailed && kind != ErrFailed {
+		if kind := status.Kind(); e.Kind == ErrFailed && kind != ErrFailed {
 			e.Kind = kind
 		}
 		return &e
 	}
-	e := &Error{Kind: kindOfStatus(status), Message: op + " of " + what + ": " + status.String()}
+	e := &Error{Kind: status.Kind(), Message: op + " of " + what + ": " + status.String()}
 	if status == abi.Unsupported {
 		e.Hint = "this plugin needs a newer sourcehost"
 	}
 	return e
-}
-
-// kindOfStatus is how a status is reported when the host says no more.
-func kindOfStatus(s abi.Status) Kind {
-	switch s {
-	case abi.Denied:
-		return ErrDenied
-	case abi.Invalid:
-		return ErrInvalid
-	case abi.NotFound:
-		return ErrNotFound
-	}
-	return ErrFailed
 }

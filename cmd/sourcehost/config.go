@@ -41,15 +41,16 @@ func (a *app) hostConfig() (host.Config, error) {
 		return host.Config{}, &usageError{err: err}
 	}
 	cfg := host.Config{
-		Workers:   file.Workers,
-		Root:      file.Root,
-		CacheDir:  a.cacheDir(file.CacheDir),
-		Limits:    limits(file.Limits),
-		PageItems: file.Limits.PageItems,
-		Download:  downloads(file.Download),
-		Environ:   a.env,
-		Prepare:   map[string][]string{},
-		Serve:     map[string]string{},
+		Workers:        file.Workers,
+		Root:           file.Root,
+		CacheDir:       a.cacheDir(file.CacheDir),
+		Limits:         limits(file.Limits),
+		PageItems:      file.Limits.PageItems,
+		Download:       downloads(file.Download),
+		Environ:        a.env,
+		AllowLinkLocal: file.Download.AllowLinkLocal,
+		Prepare:        map[string][]string{},
+		Serve:          map[string]string{},
 	}
 	if cfg.Plugins, err = plugins(file.Plugin); err != nil {
 		return host.Config{}, err

@@ -69,6 +69,9 @@ type Download struct {
 	MaxRedirects int
 	// AllowDowngrade ("allow_downgrade") lets redirects lead from https to http.
 	AllowDowngrade bool
+	// AllowLinkLocal ("allow_link_local") lets downloads connect to link-local
+	// addresses, the metadata services of clouds among them.
+	AllowLinkLocal bool
 	// BackoffBase ("backoff_base") is the pause before the first retry, doubled
 	// for each further one. Zero means the engine's default.
 	BackoffBase time.Duration

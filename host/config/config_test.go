@@ -26,7 +26,7 @@ func TestExample(t *testing.T) {
 		Download: Download{
 			UserAgent: "osbuild (Linux.x86_64; https://osbuild.org/) sourcehost", MaxAttempts: 10,
 			ConnectTimeout: 30 * time.Second, TLSTimeout: 20 * time.Second, HeaderTimeout: 45 * time.Second, DisableHTTP2: true, StallTimeout: 30 * time.Second, StallBytesPerSecond: 1000, PerHost: 8,
-			MaxRedirects: 10, BackoffBase: 200 * time.Millisecond, BackoffMax: 30 * time.Second, RetryAfterMax: 2 * time.Minute,
+			MaxRedirects: 10, AllowLinkLocal: true, BackoffBase: 200 * time.Millisecond, BackoffMax: 30 * time.Second, RetryAfterMax: 2 * time.Minute,
 		},
 		Limits: Limits{
 			PageItems: 256, LoadTimeout: 2 * time.Minute, HookTimeout: time.Minute, MemoryBytes: 256 << 20, OutputBytes: 64 << 20, ResultBytes: 16 << 20,
@@ -114,7 +114,7 @@ func TestMistakes(t *testing.T) {
 		{"[download]\nconnect_timeout = \"0s\"", `f:2: connect_timeout: expected more than zero, found "0s"; leave the key out for the default`},
 		{"[download]\nallow_downgrade = 1", `f:2: allow_downgrade: expected true or false, found the integer 1`},
 		{"[download]\nuser_agent = \"\"", `f:2: user_agent is empty; leave it out instead`},
-		{"[download]\nretries = 3", `f:2: unknown key "retries" in [download]; known are: allow_downgrade, backoff_base, backoff_max, connect_timeout, header_timeout, http2, max_attempts, max_redirects, per_host, retry_after_max, stall_bytes_per_second, stall_timeout, tls_timeout, user_agent`},
+		{"[download]\nretries = 3", `f:2: unknown key "retries" in [download]; known are: allow_downgrade, allow_link_local, backoff_base, backoff_max, connect_timeout, header_timeout, http2, max_attempts, max_redirects, per_host, retry_after_max, stall_bytes_per_second, stall_timeout, tls_timeout, user_agent`},
 		{"[limits]\nmemory = \"256 apples\"", `f:2: memory: expected a size in bytes, as an integer or a string such as "256MiB", found the string "256 apples"`},
 		{"[limits]\nmemory = 0", `f:2: memory: expected at least 1 byte, found 0; leave the key out for the default`},
 		{"limits.memory = -1", `f:1: memory: expected at least 1 byte, found -1; leave the key out for the default`},
@@ -137,7 +137,7 @@ func TestMistakes(t *testing.T) {
 		{"[secret.t]\nfile = \"f\"\nhosts = \"h\"", `f:3: hosts: expected an array of strings, found the string "h"`},
 		{"[secret.t]\nfile = \"f\"\nhosts = [\"ok\", \"https://h/\", \"*\"]", "f:3: secret \"t\": host \"https://h/\" is a URL or a path; write the host alone, for example registry.example or registry.example:5000\nf:3: secret \"t\": host \"*\" would send the secret anywhere; name the hosts"},
 		{"[secret.t]\nfile = \"f\\u0000\"\nhosts = [\"h\"]", `f:2: file contains a NUL character`},
-		{"workers = 0\n[secret.t]\nhosts = [\"h\"]\n[download]\nx = 1", "f:1: workers: expected at least 1 and at most 1000000000, found 0\nf:2: secret \"t\" has neither file nor env; give one to read it from\nf:5: unknown key \"x\" in [download]; known are: allow_downgrade, backoff_base, backoff_max, connect_timeout, header_timeout, http2, max_attempts, max_redirects, per_host, retry_after_max, stall_bytes_per_second, stall_timeout, tls_timeout, user_agent"},
+		{"workers = 0\n[secret.t]\nhosts = [\"h\"]\n[download]\nx = 1", "f:1: workers: expected at least 1 and at most 1000000000, found 0\nf:2: secret \"t\" has neither file nor env; give one to read it from\nf:5: unknown key \"x\" in [download]; known are: allow_downgrade, allow_link_local, backoff_base, backoff_max, connect_timeout, header_timeout, http2, max_attempts, max_redirects, per_host, retry_after_max, stall_bytes_per_second, stall_timeout, tls_timeout, user_agent"},
 	} {
 		_, err := Parse("f", []byte(c.text))
 		var m Mistakes

@@ -71,6 +71,7 @@ func download(t *table) (d Download) {
 	t.count("per_host", &d.PerHost)
 	t.count("max_redirects", &d.MaxRedirects)
 	t.boolean("allow_downgrade", &d.AllowDowngrade)
+	t.boolean("allow_link_local", &d.AllowLinkLocal)
 	t.duration("backoff_base", &d.BackoffBase)
 	t.duration("backoff_max", &d.BackoffMax)
 	t.duration("retry_after_max", &d.RetryAfterMax)

@@ -205,7 +205,7 @@ func TestRedirectorGetsAnotherChance(t *testing.T) {
 		mirror.Script("/on", hosttest.Redirect(302, "/denied"))
 		e.server.Script("/go", hosttest.Redirect(302, mirror.URL("/on")))
 		req := e.request(e.server.URL("/go"))
-		req.CheckURL = func(u *url.URL) error {
+		req.CheckURL = func(_ string, u *url.URL) error {
 			if u.Path == "/denied" {
 				return errors.New("not granted")
 			}

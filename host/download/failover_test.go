@@ -164,7 +164,7 @@ func TestCheckURL(t *testing.T) {
 	e := newEnv(t, hosttest.HTTP, Config{})
 	denied := errors.New("not granted to this plugin")
 	req := e.request(e.server.URL("/secret"), e.server.URL(filePath))
-	req.CheckURL = func(u *url.URL) error {
+	req.CheckURL = func(_ string, u *url.URL) error {
 		if u.Path == "/secret" {
 			return denied
 		}

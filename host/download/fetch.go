@@ -195,7 +195,7 @@ func (f *fetch) prepare(s *source) *fault {
 	case u.Hostname() == "":
 		return invalidFault("the URL has no host")
 	}
-	if flt := f.check(u); flt != nil {
+	if flt := f.check(s, u); flt != nil {
 		return flt
 	}
 	s.url = u
@@ -212,11 +212,11 @@ func withoutSecretsOf(raw string, err error) string {
 }
 
 // check asks the request's policy for a URL.
-func (f *fetch) check(u *url.URL) *fault {
+func (f *fetch) check(s *source, u *url.URL) *fault {
 	if f.req.CheckURL == nil {
 		return nil
 	}
-	if err := f.req.CheckURL(u); err != nil {
+	if err := f.req.CheckURL(s.raw, u); err != nil {
 		return deniedFault(err)
 	}
 	return nil

@@ -52,7 +52,7 @@ func (c *chain) mayFollow(to *url.URL) *fault {
 	if slices.Contains(c.seen, to.String()) {
 		return &fault{kind: KindNetwork, final: true, err: fmt.Errorf("the redirects go round in a loop: %s came twice", clean)}
 	}
-	if flt := c.f.check(to); flt != nil {
+	if flt := c.f.check(c.s, to); flt != nil {
 		flt.err = fmt.Errorf("the redirect to %s is not allowed: %w", clean, flt.err)
 		return flt
 	}

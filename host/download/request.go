@@ -34,8 +34,9 @@ type Request struct {
 	// https or socks5. Empty means that the environment variables decide.
 	Proxy string
 	// CheckURL is asked for each URL and each target of a redirect, before it
-	// is requested. An error denies it for good. May be nil.
-	CheckURL func(*url.URL) error
+	// is requested; source is the one of URLs that led there. An error denies
+	// it for good. May be nil.
+	CheckURL func(source string, u *url.URL) error
 	// Progress is told how many bytes of the item are there, and how many there
 	// will be, or -1 where that is unknown. Done may fall when a transfer
 	// starts over. It is called by the goroutine that calls Fetch. May be nil.

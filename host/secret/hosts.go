@@ -13,18 +13,25 @@ type pattern struct {
 	name   string     // otherwise: lower case, without a dot at its end
 	suffix bool       // name is ".suffix"
 	port   string     // empty for any port
+	plain  bool       // requests that are not encrypted may carry the secret too
 }
+
+// plainScheme stands before a host to which, or for whom, a request is not
+// encrypted.
+const plainScheme = "http://"
 
 // target is the server of a request in the same form.
 type target struct {
 	addr netip.Addr
 	name string
 	port string
+	// plain says that the request is not encrypted.
+	plain bool
 }
 
 // match reports whether a request to t may carry the secret.
 func (p pattern) match(t target) bool {
-	if p.port != "" && p.port != t.port {
+	if p.port != "" && p.port != t.port || t.plain && !p.plain {
 		return false
 	}
 	switch {
@@ -38,17 +45,18 @@ func (p pattern) match(t target) bool {
 
 // parsePattern reads an entry of Spec.Hosts.
 func parsePattern(s string) (pattern, error) {
+	s, plain := strings.CutPrefix(s, plainScheme)
 	rest, suffix := strings.CutPrefix(s, "*.")
 	t, ok := parseTarget(rest)
 	switch {
 	case strings.Contains(s, "://") || strings.Contains(s, "/"):
-		return pattern{}, fmt.Errorf("host %q is a URL or a path; write the host alone, for example registry.example or registry.example:5000", shorten(s))
+		return pattern{}, fmt.Errorf("host %q is a URL or a path; write the host alone, for example registry.example or registry.example:5000, with http:// before it if it may be sent unencrypted", shorten(s))
 	case s == "*":
 		return pattern{}, fmt.Errorf("host %q would send the secret anywhere; name the hosts", s)
 	case !ok || (suffix && t.addr.IsValid()):
 		return pattern{}, fmt.Errorf("host %q is none of: host, host:port, *.suffix, IP address (names in ASCII, IPv6 with port as [addr]:port)", shorten(s))
 	}
-	p := pattern{addr: t.addr, name: t.name, suffix: suffix, port: t.port}
+	p := pattern{addr: t.addr, name: t.name, suffix: suffix, port: t.port, plain: plain}
 	if suffix {
 		p.name = "." + p.name
 	}
@@ -57,6 +65,13 @@ func parsePattern(s string) (pattern, error) {
 
 // parseTarget splits and normalizes the host part of a URL.
 func parseTarget(s string) (target, bool) {
+	s, plain := strings.CutPrefix(s, plainScheme)
+	t, ok := parseServer(s)
+	t.plain = plain
+	return t, ok
+}
+
+func parseServer(s string) (target, bool) {
 	if addr, err := netip.ParseAddr(s); err == nil { // bare, IPv6 without brackets too
 		return target{addr: addr.Unmap()}, addr.Zone() == ""
 	}

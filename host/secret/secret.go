@@ -27,7 +27,8 @@ type Spec struct {
 	// Hosts are the servers that the secret may be sent to, at least one:
 	// "host" (any port), "host:port", "*.suffix" (any name beneath the suffix,
 	// but not the suffix itself), or an IP address, in brackets when it is an
-	// IPv6 address with a port. Names must be in their ASCII form.
+	// IPv6 address with a port. Names must be in their ASCII form. A secret is
+	// sent over https only, unless "http://" stands before the host.
 	Hosts []string
 }
 
@@ -168,7 +169,8 @@ func CheckHost(host string) error {
 }
 
 // For returns the value of a secret for a request to host, which is the host
-// part of a URL, with or without a port. A secret that is bound to other
+// part of a URL, with or without a port, and with "http://" before it when the
+// request is not encrypted. A secret that is bound to other
 // servers gives a *DeniedError, before its value is read. A value is not empty,
 // not shorter than MinLength, and from then on known to Redact.
 func (r *Resolver) For(name, host string) (string, error) {

@@ -183,7 +183,7 @@ func TestHosts(t *testing.T) {
 }
 
 func TestBadHosts(t *testing.T) {
-	for _, h := range []string{"", "*", "*.", "*.*.example", "a.*", "http://a", "a/b", "a:0", "a:x", "a b", "a..b", "[::1", "fe80::1%lo", "*.10.0.0.1", "bücher.example", strings.Repeat("a", 64), "a@b", "*a.example", "::1:"} {
+	for _, h := range []string{"", "*", "*.", "*.*.example", "a.*", "https://a", "http://", "http://http://a", "a/b", "a:0", "a:x", "a b", "a..b", "[::1", "fe80::1%lo", "*.10.0.0.1", "bücher.example", strings.Repeat("a", 64), "a@b", "*a.example", "::1:"} {
 		if err := CheckHost(h); err == nil {
 			t.Errorf("%q is taken", h)
 		}

@@ -216,6 +216,19 @@ const (
 	ErrCanceled Kind = "canceled"
 )
 
+// Kind is how the status is reported where nothing more is known.
+func (s Status) Kind() Kind {
+	switch s {
+	case Denied:
+		return ErrDenied
+	case Invalid:
+		return ErrInvalid
+	case NotFound:
+		return ErrNotFound
+	}
+	return ErrFailed
+}
+
 // KnownKind returns k, or ErrFailed when this version does not know it.
 func KnownKind(k Kind) Kind {
 	switch k {

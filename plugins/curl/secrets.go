@@ -75,6 +75,13 @@ func readMTLS(ctx *sdk.Context) (tls sdk.TLS, err error) {
 		if *v.dst, _, err = ctx.Env(v.name); err != nil {
 			return sdk.TLS{}, err
 		}
+		if *v.dst != "" && (*v.dst)[0] != '/' {
+			return sdk.TLS{}, &sdk.Error{
+				Kind:    sdk.ErrInvalid,
+				Message: v.name + " holds a relative path: " + string(sdk.Quote(*v.dst)),
+				Hint:    "set it to an absolute path",
+			}
+		}
 	}
 	if tls.Key == "" || tls.Cert == "" {
 		return sdk.TLS{}, &sdk.Error{

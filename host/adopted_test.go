@@ -1,0 +1,148 @@
+package host_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/internal/plugin"
+)
+
+// chained makes a host whose items are prepared by a foreign plugin that turns
+// every description into desc.
+func chained(t *testing.T, change func(*host.Config), grant host.Grant, desc string) *host.Host {
+	t.Helper()
+	caps := []plugin.Capability{
+		{Name: "download", Values: []string{"*"}, Reason: "any"}, {Name: "tls", Values: []string{"/"}, Reason: "any"},
+		{Name: "env", Values: []string{"OTHER_PROXY"}, Reason: "any"}, {Name: "secrets", Values: []string{"token"}, Reason: "any"},
+	}
+	p := scripted(t, preparer("chained", caps...), `{"prepare":{"each":`+quoted(`{"key":"$KEY","desc":`+desc+`}`)+`}}`)
+	p.Builtin, p.Grant = false, grant
+	return newHost(t, func(c *host.Config) {
+		c.Prepare = map[string][]string{testSource: {"chained"}}
+		if change != nil {
+			change(c)
+		}
+	}, scripted(t, source(), "{}"), p)
+}
+
+// What a chained plugin was granted works, although the source's own plugin
+// neither requests nor is granted it.
+func TestChainedPluginLendsItsGrants(t *testing.T) {
+	srv := serve(t)
+	item := srv.add("/file", "content")
+	proxied := 0
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		proxied++
+		fmt.Fprint(w, "content")
+	}))
+	defer proxy.Close()
+	h := chained(t, func(c *host.Config) {
+		c.Environ = func(name string) (string, bool) { return proxy.URL, name == "OTHER_PROXY" }
+	}, host.Grant{Env: []string{"OTHER_PROXY"}}, `{"urls":["`+srv.URL+`/file"],"proxy_env":"OTHER_PROXY"}`)
+	wantStates(t, run(t, h, t.TempDir(), []host.Item{item}), host.Fetched)
+	if proxied != 1 {
+		t.Errorf("%d requests went through the proxy, want 1", proxied)
+	}
+}
+
+// A redirect from a URL of a chained plugin may lead where that plugin may go,
+// not where the source's own plugin may.
+func TestRedirectIsJudgedByWhoAddedTheURL(t *testing.T) {
+	srv := serve(t)
+	item := srv.add("/file", "content")
+	from := httptest.NewServer(http.RedirectHandler(srv.URL+"/file", http.StatusFound))
+	defer from.Close()
+	desc := `{"urls":["` + from.URL + `/x"]}`
+	res := run(t, chained(t, nil, host.Grant{Download: []string{from.URL}}, desc), t.TempDir(), []host.Item{item})
+	wantError(t, res.Items[0], "denied", "chained", srv.URL)
+	if srv.requests("/file") != 0 {
+		t.Error("the redirect was followed")
+	}
+	h := chained(t, nil, host.Grant{Download: []string{from.URL, srv.URL}}, desc)
+	wantStates(t, run(t, h, t.TempDir(), []host.Item{item}), host.Fetched)
+}
+
+// A secret does not go to a server that nobody has verified.
+func TestSecretNeedsAVerifiedServer(t *testing.T) {
+	got := make(chan string, 10)
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header.Get("Authorization")
+		fmt.Fprint(w, "content")
+	}))
+	defer srv.Close()
+	t.Setenv("SOURCEHOST_TEST_TOKEN", "marked-secret-value")
+	desc := `{"urls":["` + srv.URL + `/x"],"headers":[{"name":"Authorization","secret":"token"}],"insecure":true}`
+	h := chained(t, func(c *host.Config) {
+		c.Environ = nil
+		c.Secrets = secretSpecs("token", "SOURCEHOST_TEST_TOKEN", strings.TrimPrefix(srv.URL, "https://"))
+	}, host.Grant{Download: []string{srv.URL}, Secrets: []string{"token"}}, desc)
+	// The manifest has turned the verification off, so the plugin may leave it.
+	item := host.Item{Key: keyOf("content"), Desc: []byte(`{"insecure":true}`)}
+	res := run(t, h, t.TempDir(), []host.Item{item})
+	wantError(t, res.Items[0], "denied", "token", "verification")
+	if len(got) != 0 {
+		t.Errorf("the server got %q", <-got)
+	}
+}
+
+// What a hook reports for a whole page is redacted and fit for a terminal, as
+// what it reports for an item.
+func TestErrorOfAPageIsRedacted(t *testing.T) {
+	srv := serve(t)
+	t.Setenv("SOURCEHOST_TEST_TOKEN", "marked-secret-value")
+	said := quoted(`{"kind":"denied","message":"got marked-secret-value \u001b[31mred","hint":"(marked-secret-value)"}`)
+	auth := scripted(t, preparer("auth", plugin.Capability{Name: "secrets", Values: []string{"token"}, Reason: "x"}), `{"prepare":{"each":`+
+		quoted(`{"key":"$KEY","desc":{"urls":["`+srv.URL+`/file-0"],"headers":[{"name":"A","secret":"token"}]}}`)+`}}`)
+	failing := source("filter")
+	failing.Name, failing.Sources = "failing", []string{"org.example.failing"}
+	h := newHost(t, func(c *host.Config) {
+		c.Environ = nil
+		c.Prepare = map[string][]string{testSource: {"auth"}}
+		c.Secrets = secretSpecs("token", "SOURCEHOST_TEST_TOKEN", srv.URL)
+	}, scripted(t, source(), "{}"), auth, scripted(t, failing, `{"filter":{"error":`+said+`}}`))
+	items := srv.many(1)
+	items[0].Desc = []byte(`{"urls":["` + srv.URL + `/file-0"]}`)
+	wantStates(t, run(t, h, t.TempDir(), items), host.Fetched) // now the value is known
+	res, err := h.Run(t.Context(), host.Request{Source: "org.example.failing", Items: items, Store: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, res.Items[0], "denied", "[secret token]")
+	if text := res.Items[0].Err.Error(); strings.Contains(text, "marked-secret") || strings.Contains(text, "\x1b") {
+		t.Errorf("the error is %q", text)
+	}
+}
+
+// A file that blocks whoever opens it neither holds the run up nor its end.
+func TestReadingAPipeDoesNotBlock(t *testing.T) {
+	root := t.TempDir()
+	if err := unix.Mkfifo(filepath.Join(root, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	srv := serve(t)
+	m := source("prepare")
+	m.Capabilities = append(m.Capabilities, plugin.Capability{Name: "read", Values: []string{"/pipe"}, Reason: "x"},
+		plugin.Capability{Name: "stat", Values: []string{"/pipe"}, Reason: "x"})
+	var log lockedBuffer
+	within(t, 20*time.Second, func() {
+		h := newHost(t, func(c *host.Config) { logTo(&log)(c); c.Root = root },
+			scripted(t, m, `{"prepare":{"calls":["read/v1 {\"path\":\"/pipe\"}","list/v1 {\"path\":\"/pipe\"}"]}}`))
+		wantStates(t, run(t, h, t.TempDir(), srv.many(1)), host.Fetched)
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, want := range []string{"read/v1 -> failed", "not a regular file", "list/v1 -> failed"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, log.String())
+		}
+	}
+}
