@@ -135,7 +135,7 @@ func TestMistakes(t *testing.T) {
 		{"[secret.t]\nfile = \"f\"", `f:1: secret "t" has no hosts; list the servers that it may be sent to, for example hosts = ["cdn.example"]`},
 		{"[secret.t]\nfile = \"f\"\nhosts = []", `f:3: secret "t" has no hosts; list the servers that it may be sent to, for example hosts = ["cdn.example"]`},
 		{"[secret.t]\nfile = \"f\"\nhosts = \"h\"", `f:3: hosts: expected an array of strings, found the string "h"`},
-		{"[secret.t]\nfile = \"f\"\nhosts = [\"ok\", \"https://h/\", \"*\"]", "f:3: secret \"t\": host \"https://h/\" is a URL or a path; write the host alone, for example registry.example or registry.example:5000\nf:3: secret \"t\": host \"*\" would send the secret anywhere; name the hosts"},
+		{"[secret.t]\nfile = \"f\"\nhosts = [\"ok\", \"https://h/\", \"*\"]", "f:3: secret \"t\": host \"https://h/\" is a URL or a path; write the host alone, for example registry.example or registry.example:5000, with http:// before it if it may be sent unencrypted\nf:3: secret \"t\": host \"*\" would send the secret anywhere; name the hosts"},
 		{"[secret.t]\nfile = \"f\\u0000\"\nhosts = [\"h\"]", `f:2: file contains a NUL character`},
 		{"workers = 0\n[secret.t]\nhosts = [\"h\"]\n[download]\nx = 1", "f:1: workers: expected at least 1 and at most 1000000000, found 0\nf:2: secret \"t\" has neither file nor env; give one to read it from\nf:5: unknown key \"x\" in [download]; known are: allow_downgrade, allow_link_local, backoff_base, backoff_max, connect_timeout, header_timeout, http2, max_attempts, max_redirects, per_host, retry_after_max, stall_bytes_per_second, stall_timeout, tls_timeout, user_agent"},
 	} {

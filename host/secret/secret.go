@@ -68,8 +68,12 @@ type DeniedError struct {
 
 // Error names the secret, the server and the servers that would be allowed.
 func (e *DeniedError) Error() string {
-	return fmt.Sprintf("secret %q must not be sent to %q: it is bound to %s; add the server to the hosts of [secret.%s] if it should get it",
-		e.Name, shorten(e.Host), strings.Join(e.To, ", "), e.Name)
+	as := ""
+	if strings.HasPrefix(e.Host, plainScheme) {
+		as = ", with " + plainScheme + " before it,"
+	}
+	return fmt.Sprintf("secret %q must not be sent to %q: it is bound to %s; add the server%s to the hosts of [secret.%s] if it should get it",
+		e.Name, shorten(e.Host), strings.Join(e.To, ", "), as, e.Name)
 }
 
 // Resolver resolves secrets by name. Values are read when they are first asked

@@ -253,3 +253,29 @@ func TestWarningForReadableFile(t *testing.T) {
 		}
 	}
 }
+
+// A secret goes over http only to the servers that are listed with it.
+func TestPlainHTTP(t *testing.T) {
+	t.Setenv("SOURCEHOST_TEST_PLAIN", "value-of-it")
+	for _, c := range []struct {
+		bound, server string
+		want          bool
+	}{
+		{"a.example", "a.example:443", true},
+		{"a.example", "http://a.example:80", false},
+		{"http://a.example", "http://a.example:80", true},
+		{"http://a.example", "a.example:443", true},
+		{"http://a.example:80", "a.example:443", false},
+		{"http://*.example", "http://a.example:8080", true},
+		{"http://127.0.0.1", "http://127.0.0.1:1", true},
+		{"http://a.example", "http://b.example:80", false},
+	} {
+		r, err := New([]Spec{{Name: "s", Env: "SOURCEHOST_TEST_PLAIN", Hosts: []string{c.bound}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.For("s", c.server); (err == nil) != c.want {
+			t.Errorf("bound to %s, asked for %s: %v, want it given: %v", c.bound, c.server, err, c.want)
+		}
+	}
+}

@@ -50,6 +50,8 @@ type chain struct {
 	keys           []string
 	manifest       string
 	plugin, pin    string
+	// reach are further servers that the plugin is granted, for redirects.
+	reach []string
 }
 
 func newChain(t *testing.T) *chain {
@@ -89,6 +91,9 @@ func newChain(t *testing.T) *chain {
 // may be sent to.
 func (c *chain) wire(pin, grant string, hosts ...string) {
 	c.t.Helper()
+	for i := range hosts {
+		hosts[i] = "http://" + hosts[i] // the servers of these tests do not encrypt
+	}
 	c.configure(quick + fmt.Sprintf(`
 [source."org.osbuild.curl"]
 prepare = ["token"]
@@ -113,7 +118,8 @@ func (c *chain) grant(what string) string {
 		table += "secrets = [\"vault\"]\n"
 	}
 	if strings.Contains(what, "mirror") {
-		table += fmt.Sprintf("download = [%q]\n", c.mirror.URL("/"))
+		servers := append([]string{c.mirror.URL("/")}, c.reach...)
+		table += fmt.Sprintf("download = [\"%s\"]\n", strings.Join(servers, `", "`))
 	}
 	return table
 }

@@ -15,6 +15,7 @@ func TestSecretStaysWithHost(t *testing.T) {
 	t.Parallel()
 	c := newChain(t)
 	other := hosttest.Start(t, hosttest.Options{})
+	c.reach = []string{other.URL("/")}
 	c.wire(c.pin, granted, c.origin.Addr(), c.mirror.Addr(), other.Addr())
 	data := content("elsewhere", 3000)
 	other.Put("/file", hosttest.File{Content: data})
