@@ -33,6 +33,7 @@ demo: build
 
 test: plugins
 	$(GO) test -race ./...
+	$(GO) test -run TestSDKStaysFlat ./host/guest # in full only without the race detector
 
 check: plugins
 	@echo "gofmt"; out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "run gofmt on:" $$out; exit 1; }

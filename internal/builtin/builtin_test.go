@@ -42,7 +42,7 @@ func TestBuildIsReproducible(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a plugin twice")
 	}
-	build := func(cache string) [32]byte {
+	build := func(dir, cache string) [32]byte {
 		t.Helper()
 		out := filepath.Join(t.TempDir(), "curl.wasm")
 		packed := out + ".packed"
@@ -51,7 +51,7 @@ func TestBuildIsReproducible(t *testing.T) {
 			{"go", "run", "./internal/cmd/pluginpack", out, "plugins/curl/plugin.json", packed},
 		} {
 			cmd := exec.Command(args[0], args[1:]...)
-			cmd.Dir = "../.."
+			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "GOCACHE="+cache)
 			if text, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("%v: %v\n%s", args, err, text)
@@ -67,8 +67,9 @@ func TestBuildIsReproducible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The second build starts from nothing, so that no cache makes them equal.
-	first, second := build(strings.TrimSpace(string(cache))), build(t.TempDir())
+	// The second build starts from nothing, in another folder, so that neither a
+	// cache nor a path makes them equal.
+	first, second := build("../..", strings.TrimSpace(string(cache))), build(elsewhere(t), t.TempDir())
 	if first != second {
 		t.Errorf("two builds of the plugin differ: %x and %x", first, second)
 	}
@@ -81,4 +82,25 @@ func TestBuildIsReproducible(t *testing.T) {
 			t.Error("the embedded plugin is not what its sources make: run make plugins")
 		}
 	}
+}
+
+// elsewhere copies what the plugin is built from to another folder.
+func elsewhere(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, folder := range []string{"internal/abi", "internal/rawjson", "internal/plugin", "internal/cmd", "sdk", "plugins/curl"} {
+		if err := os.CopyFS(filepath.Join(dir, folder), os.DirFS(filepath.Join("../..", folder))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"go.mod", "go.sum"} {
+		data, err := os.ReadFile(filepath.Join("../..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
