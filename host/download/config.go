@@ -78,8 +78,9 @@ type Config struct {
 	// Default DefaultRetryAfterMax.
 	RetryAfterMax time.Duration
 	// SetAside is after how many items in a row that could not connect to a
-	// host it is set aside: further items try it after all other hosts, and
-	// once, until it answers. Default DefaultSetAside; negative means never.
+	// host it is set aside until it answers: further items try their other
+	// URLs first, and, when that many items have failed, connect to it only
+	// once. Default DefaultSetAside; negative means never.
 	SetAside int
 	// ProgressInterval is the shortest time between two calls of
 	// Request.Progress within a transfer. Default DefaultProgressInterval.

@@ -49,25 +49,36 @@ func (e *Engine) Close() {
 // it returns at once; only a method of t that does not return can hold it up.
 func (e *Engine) Fetch(ctx context.Context, req Request, t Target) (Info, error) {
 	f := newFetch(e, &req, t)
-	defer f.remember()
+	s, flt := f.run(ctx)
+	switch {
+	case flt == nil && s != nil:
+		e.health.passed(f.missed)
+		return f.info(s), nil
+	case flt == nil:
+		e.health.failed(f.missed)
+	}
+	return Info{}, f.failure(flt)
+}
+
+// run tries source after source until one of them succeeded: that one is
+// returned. It returns a fault that ended the fetch, or nil twice when nothing
+// is left to try.
+func (f *fetch) run(ctx context.Context) (*source, *fault) {
 	for {
 		s, flt := f.next(ctx)
-		if flt != nil {
-			return Info{}, f.failure(flt)
-		}
-		if s == nil {
-			return Info{}, f.failure(nil)
+		if s == nil || flt != nil {
+			return nil, flt
 		}
 		flt = f.attempt(ctx, s)
 		if flt == nil {
-			return f.info(s), nil
+			return s, nil
 		}
 		if ctx.Err() != nil {
 			flt = canceled(ctx)
 		}
 		f.note(s, flt)
 		if flt.fatal {
-			return Info{}, f.failure(flt)
+			return nil, flt
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,6 +24,8 @@ type fetch struct {
 	noCache bool
 	// remix: completed bytes have turned out wrong once already.
 	remix bool
+	// missed are the hosts, with ports, whose last attempt made no connection.
+	missed []string
 	// media is the Content-Type of the last body, for hints.
 	media string
 	// resumed, final and size describe the response that succeeded.
@@ -41,19 +44,26 @@ type source struct {
 	ready    time.Time
 	again    bool
 	gone     bool
-	aside    bool // its host has failed other items: the last resort, and once
+	once     bool // its host has failed other items: one failure to connect is enough
 	last     *fault
 }
 
 func newFetch(e *Engine, req *Request, t Target) *fetch {
 	f := &fetch{e: e, req: req, t: t, current: -1}
 	all := make([]source, len(req.URLs))
-	f.sources = make([]*source, len(req.URLs))
+	f.sources = make([]*source, 0, len(req.URLs))
+	var late []*source // whose hosts are set aside
 	for i, raw := range req.URLs {
-		all[i].raw = raw
-		all[i].aside = e.health.aside(raw)
-		f.sources[i] = &all[i]
+		s := &all[i]
+		s.raw = raw
+		aside := false
+		if aside, s.once = e.health.look(raw); aside {
+			late = append(late, s)
+			continue
+		}
+		f.sources = append(f.sources, s)
 	}
+	f.sources = append(f.sources, late...)
 	return f
 }
 
@@ -75,10 +85,7 @@ func (f *fetch) next(ctx context.Context) (*source, *fault) {
 	if f.attempts > 0 {
 		now = f.e.now()
 	}
-	best := f.pick(now, false)
-	if best < 0 {
-		best = f.pick(now, true)
-	}
+	best := f.pick(now)
 	if best < 0 {
 		return nil, nil
 	}
@@ -90,14 +97,13 @@ func (f *fetch) next(ctx context.Context) (*source, *fault) {
 }
 
 // pick returns the index of the first source after the one at hand that is
-// ready, or of the one that will be first; -1 when there is none. It looks at
-// those only that are set aside, or are not.
-func (f *fetch) pick(now time.Time, aside bool) int {
+// ready, or of the one that will be first; -1 when there is none.
+func (f *fetch) pick(now time.Time) int {
 	best := -1
 	for i := range f.sources {
 		k := (f.current + 1 + i) % len(f.sources)
 		s := f.sources[k]
-		if s.gone || s.aside != aside {
+		if s.gone {
 			continue
 		}
 		if !s.ready.After(now) {
@@ -110,12 +116,28 @@ func (f *fetch) pick(now time.Time, aside bool) int {
 	return best
 }
 
-// remember tells the engine which hosts this fetch could not connect to.
-func (f *fetch) remember() {
-	for _, s := range f.sources {
-		if s.last != nil && s.last.unreached {
-			f.e.health.unreached(s.url)
-		}
+// reached notes, for all fetches, that u's host has answered.
+func (f *fetch) reached(u *url.URL) {
+	f.e.health.reached(u)
+	f.connected(u)
+}
+
+// connected notes, for this fetch, that there was a connection to u's host.
+func (f *fetch) connected(u *url.URL) {
+	if len(f.missed) > 0 {
+		host := hostPort(u)
+		f.missed = slices.DeleteFunc(f.missed, func(h string) bool { return h == host })
+	}
+}
+
+// connect notes how a failed attempt of s ended: with or without a connection.
+func (f *fetch) connect(s *source, unreached bool) {
+	if s.url == nil {
+		return
+	}
+	f.connected(s.url) // no host is noted twice
+	if unreached {
+		f.missed = append(f.missed, hostPort(s.url))
 	}
 }
 
@@ -129,8 +151,10 @@ func (f *fetch) note(s *source, flt *fault) {
 	if flt.kind == KindMismatch {
 		f.noCache = true
 	}
-	s.gone = flt.final || flt.fatal || flt.unreached && s.aside
-	if flt.unreached && s.aside {
+	f.connect(s, flt.unreached)
+	once := flt.unreached && s.once && f.e.health.once(s.url)
+	s.gone = flt.final || flt.fatal || once
+	if once {
 		flt.hint = "earlier items could not connect to this host either, so it was tried only once"
 	}
 	if flt.tries > 0 {

@@ -1,6 +1,8 @@
 package download
 
 import (
+	"context"
+	"net/url"
 	"testing"
 	"time"
 
@@ -70,4 +72,93 @@ func TestNotSetAside(t *testing.T) {
 		info, err, target := e.fetch(dead)
 		want{kind: KindNetwork, attempts: 2}.check(t, info, err, target)
 	}
+}
+
+// TestSuccessIsNoStrike: items that succeeded, in a later attempt or elsewhere,
+// that were canceled, or that name a host several times, do not take the retries
+// from the next item.
+func TestSuccessIsNoStrike(t *testing.T) {
+	addr := hosttest.Refused(t)
+	dead := "http://" + addr + filePath
+	for _, row := range []struct {
+		name  string
+		items int
+		fetch func(t *testing.T, e *env)
+	}{
+		{"retried", 5, func(t *testing.T, e *env) {
+			var alive *hosttest.Server
+			e.engine.sleep = func(ctx context.Context, d time.Duration) bool {
+				alive = e.start(hosttest.Options{Addr: addr})
+				alive.Put(filePath, hosttest.File{Content: e.content})
+				return e.clock.sleep(ctx, d)
+			}
+			info, err, target := e.fetch(dead)
+			want{attempts: 2}.check(t, info, err, target)
+			alive.Close()
+			e.engine.trans.close()
+		}},
+		{"retried under another name", 5, func(t *testing.T, e *env) {
+			e.engine.sleep = func(ctx context.Context, d time.Duration) bool {
+				t.Error("waited")
+				return false
+			}
+			var alive *hosttest.Server
+			req := e.request(dead+"?1", dead)
+			req.CheckURL = func(source string, _ *url.URL) error {
+				if source == dead {
+					alive = e.start(hosttest.Options{Addr: addr})
+					alive.Put(filePath, hosttest.File{Content: e.content})
+				}
+				return nil
+			}
+			info, err, target := e.fetchReq(req)
+			want{attempts: 2}.check(t, info, err, target)
+			alive.Close()
+			e.engine.trans.close()
+		}},
+		{"failed over", 5, func(t *testing.T, e *env) {
+			info, err, target := e.fetch(dead, e.server.URL(filePath))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want{attempts: info.Attempts}.check(t, info, err, target)
+		}},
+		{"canceled", 5, func(t *testing.T, e *env) {
+			ctx, cancel := context.WithCancel(t.Context())
+			e.engine.sleep = func(context.Context, time.Duration) bool { cancel(); return false }
+			_, err := e.engine.Fetch(ctx, e.request(dead), e.target())
+			if asError(t, err).Kind != KindCanceled {
+				t.Fatalf("got %v, want it canceled", err)
+			}
+		}},
+		{"three URLs, one item", 1, func(t *testing.T, e *env) {
+			info, err, target := e.fetch(dead, dead+"?2", dead+"?3")
+			want{kind: KindNetwork, attempts: 10}.check(t, info, err, target)
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			e := newEnv(t, hosttest.HTTP, Config{})
+			for range row.items {
+				row.fetch(t, e)
+			}
+			e.engine.sleep = e.clock.sleep
+			info, err, target := e.fetch(dead)
+			want{kind: KindNetwork, attempts: 10}.check(t, info, err, target)
+		})
+	}
+}
+
+// TestSetAsideComesBack: a host that is set aside is asked as soon as the others
+// have failed once, not after all their retries.
+func TestSetAsideComesBack(t *testing.T) {
+	e := newEnv(t, hosttest.HTTP, Config{})
+	addr := hosttest.Refused(t)
+	dead := "http://" + addr + filePath
+	for range DefaultSetAside {
+		e.fetch(dead)
+	}
+	alive := e.start(hosttest.Options{Addr: addr})
+	alive.Put(filePath, hosttest.File{Content: e.content})
+	info, err, target := e.fetch(dead, e.server.FaultURL("503", 0, filePath))
+	want{attempts: 2}.check(t, info, err, target)
 }

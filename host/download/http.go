@@ -95,7 +95,7 @@ func (c *chain) roundTrip() (*http.Response, *fault) {
 		flt.unreached = flt.unreached && c.hops == 0 // else it is another host
 		return nil, flt
 	}
-	f.e.health.reached(c.url)
+	f.reached(c.url)
 	if resp.StatusCode == http.StatusProxyAuthRequired {
 		c.drain(resp)
 		return nil, proxyStatusFault(proxy, resp.StatusCode)
