@@ -3,6 +3,7 @@ package download
 import (
 	"context"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,18 +86,7 @@ func TestSuccessIsNoStrike(t *testing.T) {
 		items int
 		fetch func(t *testing.T, e *env)
 	}{
-		{"retried", 5, func(t *testing.T, e *env) {
-			var alive *hosttest.Server
-			e.engine.sleep = func(ctx context.Context, d time.Duration) bool {
-				alive = e.start(hosttest.Options{Addr: addr})
-				alive.Put(filePath, hosttest.File{Content: e.content})
-				return e.clock.sleep(ctx, d)
-			}
-			info, err, target := e.fetch(dead)
-			want{attempts: 2}.check(t, info, err, target)
-			alive.Close()
-			e.engine.trans.close()
-		}},
+		{"retried side by side", 1, func(t *testing.T, e *env) { retried(t, e, addr) }},
 		{"retried under another name", 5, func(t *testing.T, e *env) {
 			e.engine.sleep = func(ctx context.Context, d time.Duration) bool {
 				t.Error("waited")
@@ -146,6 +136,43 @@ func TestSuccessIsNoStrike(t *testing.T) {
 			want{kind: KindNetwork, attempts: 10}.check(t, info, err, target)
 		})
 	}
+}
+
+// retried fetches several items at once from a server at addr that starts after
+// their first attempts. None of them ends before all have got an answer.
+func retried(t *testing.T, e *env, addr string) {
+	const items = DefaultSetAside
+	var refused, answered, done sync.WaitGroup
+	refused.Add(items)
+	answered.Add(items)
+	up := sync.OnceValue(func() *hosttest.Server {
+		refused.Wait()
+		s := e.start(hosttest.Options{Addr: addr})
+		s.Put(filePath, hosttest.File{Content: e.content})
+		return s
+	})
+	e.engine.sleep = func(context.Context, time.Duration) bool {
+		refused.Done()
+		up()
+		return true
+	}
+	for range items {
+		done.Go(func() {
+			target := e.target()
+			target.OnWrite = func(have int) {
+				if have == 0 {
+					answered.Done()
+					answered.Wait()
+				}
+			}
+			if info, err := e.engine.Fetch(t.Context(), e.request("http://"+addr+filePath), target); err != nil || info.Attempts != 2 {
+				t.Errorf("%d attempts: %v", info.Attempts, err)
+			}
+		})
+	}
+	done.Wait()
+	up().Close()
+	e.engine.trans.close()
 }
 
 // TestSetAsideComesBack: a host that is set aside is asked as soon as the others

@@ -2,8 +2,12 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/sourcehost/sourcehost/host/hosttest"
 )
@@ -41,4 +45,75 @@ func TestMirrorFaults(t *testing.T) {
 	o.failed(key(lost), "not found", c.origin.URL("/lost"), "404", c.mirror.URL("/lost"), "410", "2 attempts")
 	c.holds(keys...)
 	c.nothingStaged()
+}
+
+// TestMirrorRestarts: a server that restarts under many workers, twice, costs
+// attempts but no item. What makes it hard is that all workers succeed at the
+// same time after a first restart that each of them has noticed.
+func TestMirrorRestarts(t *testing.T) {
+	t.Parallel()
+	const workers = 32
+	all, keys, files := items{}, []string{}, map[string]hosttest.File{}
+	addr := hosttest.Refused(t)
+	for i := range 5 * workers {
+		path := fmt.Sprintf("/f%d", i)
+		data := content("restart"+path, 20_000)
+		files[path] = hosttest.File{Content: data, ETag: `"1"`}
+		all[key(data)] = "http://" + addr + path
+		keys = append(keys, key(data))
+	}
+	start := func(b hosttest.Behaviour) *hosttest.Server {
+		server := hosttest.Start(t, hosttest.Options{Addr: addr})
+		for path, f := range files {
+			server.Put(path, f)
+			server.Script(path, b)
+		}
+		return server
+	}
+	// restart ends a server when so many requests have come, and gives every
+	// worker the time to be refused.
+	restart := func(server *hosttest.Server, requests int) {
+		eventually(t, "all workers have asked", func() bool { return len(server.Log()) >= requests })
+		server.Close()
+		time.Sleep(200 * time.Millisecond)
+	}
+	s := newSandbox(t)
+	s.configure("[download]\nbackoff_base = \"40ms\"\nbackoff_max = \"400ms\"\nper_host = 64\n")
+	server := start(hosttest.Silent)
+	p := s.fetching(s.manifest(all), "--workers", fmt.Sprint(workers))
+	restart(server, workers)
+	restart(start(together(workers)), 2*workers)
+	start(hosttest.Good)
+	p.wait().ends(0).counts(len(keys), 0, 0)
+	s.holds(keys...)
+	s.nothingStaged()
+}
+
+// together sends half of each of the first n files, waits for the others, and
+// then sends the rest of them all. Further requests get no answer.
+func together(n int) hosttest.Behaviour {
+	var mu sync.Mutex
+	came, all := 0, make(chan struct{})
+	return func(x *hosttest.Exchange) {
+		mu.Lock()
+		came++
+		nth := came
+		mu.Unlock()
+		if nth == n {
+			close(all)
+		}
+		if nth > n {
+			hosttest.Silent(x)
+			return
+		}
+		size := len(x.File.Content)
+		x.W.Header().Set("Content-Length", strconv.Itoa(size))
+		x.W.Write(x.File.Content[:size/2])
+		http.NewResponseController(x.W).Flush()
+		select {
+		case <-all:
+			x.W.Write(x.File.Content[size/2:])
+		case <-x.R.Context().Done():
+		}
+	}
 }
