@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"time"
 
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/internal/abi"
 )
 
 // fetchResult is the document of `fetch --output json`. Sizes are in bytes,
@@ -102,10 +104,17 @@ func newErrorDocument(err error) *errorDocument {
 		return nil
 	}
 	var e *host.Error
-	if !errors.As(err, &e) {
-		return &errorDocument{Kind: "failed", Message: err.Error()}
+	var usage *host.UsageError
+	kind := abi.ErrFailed
+	switch {
+	case errors.As(err, &e):
+		return &errorDocument{Kind: string(e.Kind), Message: e.Message, Hint: e.Hint, Plugin: e.Plugin, Hook: string(e.Hook)}
+	case errors.As(err, &usage):
+		kind = abi.ErrInvalid
+	case errors.Is(err, context.Canceled):
+		kind = abi.ErrCanceled
 	}
-	return &errorDocument{Kind: string(e.Kind), Message: e.Message, Hint: e.Hint, Plugin: e.Plugin, Hook: string(e.Hook)}
+	return &errorDocument{Kind: string(kind), Message: err.Error()}
 }
 
 // seconds gives milliseconds' precision.

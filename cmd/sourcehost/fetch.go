@@ -78,8 +78,8 @@ func (a *app) fetch(cmd *cobra.Command, f fetchFlags, path string) error {
 		return err
 	}
 	live.start(m, f.dryRun)
-	sum := fetchAll(cmd.Context(), h, m, f)
-	live.stop()
+	sum := fetchAll(cmd.Context(), h, m, f, live.sourceFailed)
+	live.stop(sum.stopped)
 	return a.report(sum, *f.output, mode)
 }
 
@@ -125,31 +125,37 @@ func (a *app) fetchManifest(ctx context.Context, h *host.Host, path string, f fe
 }
 
 // fetchAll fetches one source after the other, all of them even when one fails,
-// until ctx is done.
-func fetchAll(ctx context.Context, h *host.Host, m *manifest.Manifest, f fetchFlags) summary {
+// until ctx is done. It tells broken of each that fails as a whole.
+func fetchAll(ctx context.Context, h *host.Host, m *manifest.Manifest, f fetchFlags, broken func(sourceSummary)) summary {
 	sum := summary{store: f.store, dryRun: f.dryRun}
 	start := time.Now()
 	for _, s := range m.Sources {
 		if ctx.Err() != nil {
 			break
 		}
-		items := make([]host.Item, len(s.Items))
-		options := s.Options
-		if m.Version == 1 {
-			options = nil // format 1 has no options apart from the items: they are the whole object
+		src := sourceSummary{name: s.Name, items: len(s.Items)}
+		src.result, src.err = h.Run(ctx, f.request(s))
+		if src.err != nil && src.result == nil {
+			src.stopped = ctx.Err() != nil
+			broken(src)
 		}
-		for i, it := range s.Items {
-			items[i] = host.Item{Key: it.Key, Desc: it.Desc}
-		}
-		result, err := h.Run(ctx, host.Request{
-			Source: s.Name, Items: items, Options: options,
-			Store: filepath.Join(f.store, "sources"), Verify: f.verify, DryRun: f.dryRun,
-		})
-		sum.sources = append(sum.sources, sourceSummary{name: s.Name, items: len(items), result: result, err: err})
+		sum.sources = append(sum.sources, src)
 	}
 	sum.duration = time.Since(start)
 	if ctx.Err() != nil {
 		sum.stopped = context.Cause(ctx)
 	}
 	return sum
+}
+
+// request asks for all of a source, which fetchManifest has checked.
+func (f fetchFlags) request(s manifest.Source) host.Request {
+	items := make([]host.Item, len(s.Items))
+	for i, it := range s.Items {
+		items[i] = host.Item{Key: it.Key, Desc: it.Desc}
+	}
+	return host.Request{
+		Source: s.Name, Items: items, Options: s.Options, Checked: true,
+		Store: filepath.Join(f.store, "sources"), Verify: f.verify, DryRun: f.dryRun,
+	}
 }

@@ -44,8 +44,29 @@ func (r *relay) start(m *manifest.Manifest, dryRun bool) {
 	r.reporter.Store(&p)
 }
 
-func (r *relay) stop() {
+// sourceFailed tells of a source that failed as a whole.
+func (r *relay) sourceFailed(s sourceSummary) {
 	if p := r.reporter.Load(); p != nil {
-		(*p).Close()
+		items := s.items
+		if s.stopped {
+			items = 0 // they have not failed
+		}
+		(*p).SourceFailed(s.name, items, *newFailure(s.err))
 	}
+}
+
+// stop ends the report. Stopped is why the run ended early, or nil.
+func (r *relay) stop(stopped error) {
+	if p := r.reporter.Load(); p != nil {
+		(*p).Close(newFailure(stopped))
+	}
+}
+
+// newFailure is nil for no error.
+func newFailure(err error) *progress.Failure {
+	doc := newErrorDocument(err)
+	if doc == nil {
+		return nil
+	}
+	return &progress.Failure{Kind: doc.Kind, Message: doc.Message, Hint: doc.Hint}
 }

@@ -21,15 +21,20 @@ type summary struct {
 }
 
 type sourceSummary struct {
-	name   string
-	items  int
-	result *host.Result // may be nil when err is set
-	err    error        // of the source as a whole
+	name    string
+	items   int
+	result  *host.Result // may be nil when err is set
+	err     error        // of the source as a whole
+	stopped bool         // err came after the run was asked to stop
 }
 
 func (s sourceSummary) counts() counts {
-	if s.result == nil {
-		return counts{}
+	switch {
+	case s.result != nil:
+	case s.stopped:
+		return counts{stopped: s.items}
+	default: // none was fetched, and the run was to see to each
+		return counts{Counts: host.Counts{Failed: s.items}}
 	}
 	c := counts{Counts: s.result.Counts()}
 	for _, it := range s.result.Failed() {
@@ -96,7 +101,7 @@ func (a *app) report(s summary, output format, mode progress.Mode) error {
 		a.printSummary(s)
 	}
 	if err != nil && mode == progress.JSON {
-		return &quietError{err: err} // standard error is for machines: the last line has told it
+		return &quietError{err: err} // standard error is for machines: its lines have told all of it
 	}
 	return err
 }

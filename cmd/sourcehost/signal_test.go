@@ -148,7 +148,7 @@ func TestSignalInJSON(t *testing.T) {
 		t.Errorf("the result is %s", &s.out)
 	}
 	lines := strings.Split(strings.TrimSpace(s.err.String()), "\n")
-	if last := lines[len(lines)-1]; !strings.HasPrefix(last, `{"event":"end",`) {
+	if last := lines[len(lines)-1]; !strings.HasPrefix(last, `{"event":"end",`) || !strings.HasSuffix(last, `"error":{"kind":"canceled","message":"stopped by signal: interrupt"}}`) {
 		t.Errorf("the last line on standard error is %s", last)
 	}
 }

@@ -63,7 +63,11 @@ func (b *bars) Write(p []byte) (int, error) {
 	return b.out.Write(p)
 }
 
-func (b *bars) Close() {
+func (b *bars) SourceFailed(source string, items int, _ Failure) {
+	b.tracker.sourceFailed(source, items)
+}
+
+func (b *bars) Close(*Failure) {
 	b.once.Do(func() {
 		b.bar.Abort(true)
 		b.box.Wait()

@@ -21,8 +21,8 @@ should pass over events and fields that they do not know. Sizes are in bytes,
 times in seconds, and "elapsed" counts from the start of the run.
 
   source       a source starts: source, items
-  cached       items that need no fetching, since they are in the store or
-               a plugin's filter dropped them: source, items
+  cached       which items need no fetching: source, items (in the store
+               already), skipped (dropped by a plugin's filter)
   start        the download of an item begins: source, key, url
   item         an item has ended: source, key, state (fetched, cached, skipped,
                failed, planned), bytes, seconds, attempts, url, reason, and for
@@ -31,10 +31,14 @@ times in seconds, and "elapsed" counts from the start of the run.
                bytes_per_second, active [{source, key, url, done, total,
                seconds}], the longest running first, at most 32; total is -1
                when it is not known
-  source-done  a source has ended: source
+  source-done  a source has ended: source, and when it failed as a whole, which
+               may be before it has started: failed (how many items that is,
+               without those that have an "item" line) and error {kind,
+               message, hint}
   log          a log line: level, msg, and whatever belongs to it
   end          the last line: done, items, fetched, cached, skipped, failed,
-               bytes
+               planned, bytes, and when the run was stopped early: error {kind,
+               message}
 `
 
 // line is one line of the output. Fields that the event does not have are left
@@ -52,19 +56,14 @@ type line struct {
 	Cached   *int      `json:"cached,omitempty"`
 	Skipped  *int      `json:"skipped,omitempty"`
 	Failed   *int      `json:"failed,omitempty"`
+	Planned  *int      `json:"planned,omitempty"`
 	Bytes    *int64    `json:"bytes,omitempty"`
 	Rate     *int64    `json:"bytes_per_second,omitempty"`
 	Seconds  *float64  `json:"seconds,omitempty"`
 	Attempts *int      `json:"attempts,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
-	Error    *failure  `json:"error,omitempty"`
+	Error    *Failure  `json:"error,omitempty"`
 	Active   []running `json:"active,omitempty"`
-}
-
-type failure struct {
-	Kind    string `json:"kind"`
-	Message string `json:"message"`
-	Hint    string `json:"hint,omitempty"`
 }
 
 type running struct {
@@ -92,14 +91,19 @@ func newJSON(w io.Writer, t *tracker, interval time.Duration) *jsonLines {
 
 func (j *jsonLines) Write(p []byte) (int, error) { return j.out.Write(p) }
 
-func (j *jsonLines) Close() {
+func (j *jsonLines) SourceFailed(source string, items int, why Failure) {
+	n := j.tracker.sourceFailed(source, items)
+	j.put(line{Event: string(host.EventSourceDone), Source: source, Failed: &n, Error: &why})
+}
+
+func (j *jsonLines) Close(stopped *Failure) {
 	j.ticker.stop()
 	select {
 	case <-j.ended:
 		s := j.tracker.snapshot()
 		j.put(line{
 			Event: "end", Done: &s.done, Items: &s.items, Fetched: &s.fetched, Cached: &s.cached,
-			Skipped: &s.skipped, Failed: &s.failed, Bytes: &s.bytes,
+			Skipped: &s.skipped, Failed: &s.failed, Planned: &s.planned, Bytes: &s.bytes, Error: stopped,
 		})
 	default:
 	}
@@ -109,8 +113,10 @@ func (j *jsonLines) Event(e host.Event) {
 	j.tracker.event(e)
 	l := line{Event: string(e.Kind), Source: e.Source, Key: e.Key, URL: e.URL}
 	switch e.Kind {
-	case host.EventSource, host.EventCached:
+	case host.EventSource:
 		l.Items = &e.Items
+	case host.EventCached:
+		l.Items, l.Skipped = &e.Items, &e.Skipped
 	case host.EventItem:
 		if e.Result == nil {
 			return
@@ -128,7 +134,7 @@ func (l *line) result(r *host.ItemResult) {
 	l.State, l.Key, l.URL, l.Reason = string(r.State), r.Key, r.URL, r.Reason
 	l.Bytes, l.Seconds, l.Attempts = &r.Bytes, &seconds, &r.Attempts
 	if r.Err != nil {
-		l.Error = &failure{Kind: string(r.Err.Kind), Message: r.Err.Message, Hint: r.Err.Hint}
+		l.Error = &Failure{Kind: string(r.Err.Kind), Message: r.Err.Message, Hint: r.Err.Hint}
 	}
 }
 

@@ -31,7 +31,11 @@ func newPlain(w io.Writer, t *tracker, interval time.Duration) *plain {
 
 func (p *plain) Write(line []byte) (int, error) { return p.out.Write(line) }
 
-func (p *plain) Close() { p.ticker.stop() }
+func (p *plain) SourceFailed(source string, items int, _ Failure) {
+	p.tracker.sourceFailed(source, items)
+}
+
+func (p *plain) Close(*Failure) { p.ticker.stop() }
 
 func (p *plain) Event(e host.Event) {
 	p.tracker.event(e)
@@ -40,8 +44,11 @@ func (p *plain) Event(e host.Event) {
 	case host.EventSource:
 		p.printf("%s: %s", source, text.Count(e.Items, "item"))
 	case host.EventCached:
-		if e.Items > 0 {
-			p.printf("%s: %d in the store already, or not wanted", source, e.Items)
+		switch {
+		case e.Skipped > 0:
+			p.printf("%s: %d in the store already, %d skipped", source, e.Items, e.Skipped)
+		case e.Items > 0:
+			p.printf("%s: %d in the store already", source, e.Items)
 		}
 	case host.EventItem:
 		p.item(e.Result)

@@ -63,9 +63,22 @@ type Reporter interface {
 	Event(host.Event)
 	// Write writes whole lines (of a log) without disturbing what is shown.
 	io.Writer
+	// SourceFailed tells that a source with so many items failed as a whole:
+	// those that have not ended have failed, too. JSON says why; with the other
+	// modes that is left to the caller.
+	SourceFailed(source string, items int, why Failure)
 	// Close ends what is shown: nothing is written afterwards but what Write is
-	// given. It may be called more than once.
-	Close()
+	// given. It may be called more than once. Stopped is why the run ended early,
+	// or nil; JSON tells it.
+	Close(stopped *Failure)
+}
+
+// Failure is why an item, a source or the run failed.
+type Failure struct {
+	// Kind is one of abi's kinds.
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
 }
 
 // New starts to show a run of so many items on w. Auto counts as Plain: see
@@ -84,5 +97,6 @@ func New(mode Mode, w io.Writer, items int) Reporter {
 
 type silent struct{ io.Writer }
 
-func (silent) Event(host.Event) {}
-func (silent) Close()           {}
+func (silent) Event(host.Event)                  {}
+func (silent) SourceFailed(string, int, Failure) {}
+func (silent) Close(*Failure)                    {}

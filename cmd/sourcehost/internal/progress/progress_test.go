@@ -84,10 +84,10 @@ func TestPlain(t *testing.T) {
 		Key: "k4", State: host.Failed, Err: &host.Error{Kind: abi.ErrCanceled, Message: "stopped"},
 	}})
 	p.tick()
-	p.Close()
-	p.Close()
+	p.Close(nil)
+	p.Close(nil)
 	want := `org.osbuild.curl: 5 items
-org.osbuild.curl: 1 in the store already, or not wanted
+org.osbuild.curl: 1 in the store already
 1 of 5 items, 2.0 MB, 1.0 MB/s; longest: one.rpm, 2.0 s
 fetched k2.rpm, 40.0 MB in 3.0 s
 failed: k3: http://h/\x1b[2J: 404 Not Found
@@ -109,7 +109,7 @@ func TestPlainTicksByItself(t *testing.T) {
 		t.Errorf("read %q, %v", line[:n], err)
 	}
 	go io.Copy(io.Discard, r)
-	p.Close()
+	p.Close(nil)
 }
 
 func TestJSONLines(t *testing.T) {
@@ -125,19 +125,84 @@ func TestJSONLines(t *testing.T) {
 	j.Event(fetched("k1", 1000, 1500*time.Millisecond))
 	j.Event(failed("k2", "gone\nfor good", "ask the owner"))
 	j.Event(host.Event{Kind: host.EventSourceDone, Source: source})
-	j.Close()
-	j.Close()
+	j.Close(nil)
+	j.Close(nil)
 	want := `{"event":"source","elapsed":0,"source":"org.osbuild.curl","items":3}
-{"event":"cached","elapsed":0,"source":"org.osbuild.curl","items":1}
+{"event":"cached","elapsed":0,"source":"org.osbuild.curl","items":1,"skipped":0}
 {"event":"start","elapsed":0,"source":"org.osbuild.curl","key":"k1","url":"http://h/one.rpm"}
 {"event":"progress","elapsed":1,"items":3,"done":1,"failed":0,"bytes":500,"bytes_per_second":500,"active":[{"source":"org.osbuild.curl","key":"k1","url":"http://h/one.rpm","done":500,"total":-1,"seconds":1}]}
 {"event":"item","elapsed":1,"source":"org.osbuild.curl","key":"k1","state":"fetched","url":"http://h/pool/k1.rpm","bytes":1000,"seconds":1.5,"attempts":1}
 {"event":"item","elapsed":1,"source":"org.osbuild.curl","key":"k2","state":"failed","bytes":0,"seconds":0,"attempts":3,"error":{"kind":"not found","message":"gone\nfor good","hint":"ask the owner"}}
 {"event":"source-done","elapsed":1,"source":"org.osbuild.curl"}
-{"event":"end","elapsed":1,"items":3,"done":3,"fetched":1,"cached":1,"skipped":0,"failed":1,"bytes":1000}
+{"event":"end","elapsed":1,"items":3,"done":3,"fetched":1,"cached":1,"skipped":0,"failed":1,"planned":0,"bytes":1000}
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// planned, dropped and cached items are not the same to a program.
+func TestJSONTellsStatesApart(t *testing.T) {
+	var out bytes.Buffer
+	c := newClock()
+	j := newJSON(&out, newTracker(7, c.now), 0)
+	j.Event(host.Event{Kind: host.EventCached, Source: source, Items: 1, Skipped: 2})
+	j.Event(host.Event{Kind: host.EventItem, Source: source, Key: "k", Result: &host.ItemResult{Key: "k", State: host.Planned}})
+	j.Event(host.Event{Kind: host.EventItem, Source: source, Key: "l", Result: &host.ItemResult{Key: "l", State: host.Planned}})
+	j.Event(host.Event{Kind: host.EventItem, Source: source, Key: "m", Result: &host.ItemResult{Key: "m", State: host.Planned}})
+	j.Close(nil)
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	for i, want := range map[int]string{
+		0:              `{"event":"cached","elapsed":0,"source":"org.osbuild.curl","items":1,"skipped":2}`,
+		len(lines) - 1: `{"event":"end","elapsed":0,"items":7,"done":6,"fetched":0,"cached":1,"skipped":2,"failed":0,"planned":3,"bytes":0}`,
+	} {
+		if lines[i] != want {
+			t.Errorf("line %d is\n%s\nwant\n%s", i, lines[i], want)
+		}
+	}
+}
+
+// A source that fails as a whole says why, and its items have failed, but each
+// only once.
+func TestJSONSourceFailed(t *testing.T) {
+	var out bytes.Buffer
+	c := newClock()
+	j := newJSON(&out, newTracker(5, c.now), 0)
+	j.Event(failed("k1", "bad key", ""))
+	j.SourceFailed(source, 3, Failure{Kind: "disk", Message: "no such folder", Hint: "make it"})
+	j.SourceFailed("other", 2, Failure{Kind: "plugin", Message: "trap"})
+	j.Close(&Failure{Kind: "canceled", Message: "stopped by signal: interrupt"})
+	got := strings.SplitN(out.String(), "\n", 2)
+	want := `{"event":"source-done","elapsed":0,"source":"org.osbuild.curl","failed":2,"error":{"kind":"disk","message":"no such folder","hint":"make it"}}
+{"event":"source-done","elapsed":0,"source":"other","failed":2,"error":{"kind":"plugin","message":"trap"}}
+{"event":"end","elapsed":0,"items":5,"done":5,"fetched":0,"cached":0,"skipped":0,"failed":5,"planned":0,"bytes":0,"error":{"kind":"canceled","message":"stopped by signal: interrupt"}}
+`
+	if diff := cmp.Diff(want, got[1]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPlainCached(t *testing.T) {
+	for _, c := range []struct {
+		cached, skipped int
+		want            string
+	}{
+		{0, 0, ""},
+		{3, 0, "org.osbuild.curl: 3 in the store already\n"},
+		{0, 2, "org.osbuild.curl: 0 in the store already, 2 skipped\n"},
+		{3, 2, "org.osbuild.curl: 3 in the store already, 2 skipped\n"},
+	} {
+		var out bytes.Buffer
+		p := newPlain(&out, newTracker(5, newClock().now), 0)
+		p.Event(host.Event{Kind: host.EventCached, Source: source, Items: c.cached, Skipped: c.skipped})
+		p.SourceFailed(source, 5, Failure{})
+		if out.String() != c.want {
+			t.Errorf("%d cached, %d skipped: %q, want %q", c.cached, c.skipped, out.String(), c.want)
+		}
+		s := p.tracker.snapshot()
+		if s.cached != c.cached || s.skipped != c.skipped || s.failed != 5-c.cached-c.skipped || s.done != 5 {
+			t.Errorf("%d cached, %d skipped: counted %+v", c.cached, c.skipped, s)
+		}
 	}
 }
 
@@ -145,9 +210,9 @@ func TestJSONLines(t *testing.T) {
 func TestSchemaNamesEveryField(t *testing.T) {
 	full := line{
 		Event: "e", Source: "s", Key: "k", State: "s", URL: "u", Reason: "r",
-		Items: new(int), Done: new(int), Fetched: new(int), Cached: new(int), Skipped: new(int), Failed: new(int),
+		Items: new(int), Done: new(int), Fetched: new(int), Cached: new(int), Skipped: new(int), Failed: new(int), Planned: new(int),
 		Bytes: new(int64), Rate: new(int64), Seconds: new(float64), Attempts: new(int),
-		Error: &failure{Hint: "h"}, Active: []running{{URL: "u"}},
+		Error: &Failure{Hint: "h"}, Active: []running{{URL: "u"}},
 	}
 	var words []string
 	collect := func(v any) {
@@ -306,8 +371,8 @@ func TestBarsLeaveOnlyTheLog(t *testing.T) {
 	fmt.Fprintln(b, "first log line")
 	b.Event(fetched("k1", 10, time.Second))
 	fmt.Fprintln(b, "second log line")
-	b.Close()
-	b.Close()
+	b.Close(nil)
+	b.Close(nil)
 	fmt.Fprintln(b, "after the end")
 	raw := out.w.(*bytes.Buffer).String()
 	got := strings.TrimRight(strings.Join(screen(t, raw), "\n"), "\n")

@@ -23,14 +23,19 @@ type tracker struct {
 
 	mu      sync.Mutex
 	items   int
-	cached  int
-	fetched int
-	skipped int
-	failed  int
-	bytes   int64 // of items that have ended
+	counts  counts
+	known   map[string]int // by source: how many of its items were counted
+	bytes   int64          // of items that have ended
 	active  map[itemID]*activeItem
 	samples []sample
 }
+
+// counts is how many items ended in each state.
+type counts struct {
+	cached, fetched, skipped, planned, failed int
+}
+
+func (c counts) done() int { return c.cached + c.fetched + c.skipped + c.planned + c.failed }
 
 type itemID struct{ source, key string }
 
@@ -47,16 +52,17 @@ type sample struct {
 
 // snapshot is the state of the run at one moment.
 type snapshot struct {
-	items, done, cached, fetched, skipped, failed int
-	bytes                                         int64
-	rate                                          float64 // bytes per second
-	elapsed                                       time.Duration
-	active                                        []activeItem // longest running first
-	at                                            time.Time
+	counts
+	items, done int
+	bytes       int64
+	rate        float64 // bytes per second
+	elapsed     time.Duration
+	active      []activeItem // longest running first
+	at          time.Time
 }
 
 func newTracker(items int, now func() time.Time) *tracker {
-	return &tracker{now: now, start: now(), items: items, active: map[itemID]*activeItem{}}
+	return &tracker{now: now, start: now(), items: items, known: map[string]int{}, active: map[itemID]*activeItem{}}
 }
 
 func (t *tracker) event(e host.Event) {
@@ -65,13 +71,26 @@ func (t *tracker) event(e host.Event) {
 	id := itemID{e.Source, e.Key}
 	switch e.Kind {
 	case host.EventCached:
-		t.cached += e.Items
+		t.counts.cached += e.Items
+		t.counts.skipped += e.Skipped
+		t.known[e.Source] += e.Items + e.Skipped
 	case host.EventStart, host.EventProgress:
 		t.progress(id, e)
 	case host.EventItem:
 		delete(t.active, id)
-		t.ended(e.Result)
+		t.ended(e.Source, e.Result)
 	}
+}
+
+// sourceFailed counts the items of a source that failed as a whole, but for
+// those that were counted already, and returns how many that are.
+func (t *tracker) sourceFailed(source string, items int) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := max(0, items-t.known[source])
+	t.known[source] += n
+	t.counts.failed += n
+	return n
 }
 
 func (t *tracker) progress(id itemID, e host.Event) {
@@ -88,20 +107,23 @@ func (t *tracker) progress(id itemID, e host.Event) {
 	}
 }
 
-func (t *tracker) ended(r *host.ItemResult) {
+func (t *tracker) ended(source string, r *host.ItemResult) {
 	if r == nil || canceled(r) {
 		return
 	}
 	t.bytes += r.Bytes
+	t.known[source]++
 	switch r.State {
 	case host.Fetched:
-		t.fetched++
+		t.counts.fetched++
 	case host.Cached:
-		t.cached++
-	case host.Failed:
-		t.failed++
+		t.counts.cached++
+	case host.Skipped:
+		t.counts.skipped++
+	case host.Planned:
+		t.counts.planned++
 	default:
-		t.skipped++
+		t.counts.failed++
 	}
 }
 
@@ -116,10 +138,9 @@ func (t *tracker) snapshot() snapshot {
 	defer t.mu.Unlock()
 	now := t.now()
 	s := snapshot{
-		items: t.items, cached: t.cached, fetched: t.fetched, skipped: t.skipped, failed: t.failed,
+		counts: t.counts, items: t.items, done: t.counts.done(),
 		bytes: t.bytes, elapsed: now.Sub(t.start), at: now,
 	}
-	s.done = s.cached + s.fetched + s.skipped + s.failed
 	s.items = max(s.items, s.done)
 	for _, a := range t.active {
 		s.bytes += a.done
