@@ -15,7 +15,7 @@ func TestFailover(t *testing.T) {
 	overProtocols(t, func(t *testing.T, e *env) {
 		second := e.start(hosttest.Options{Protocol: e.proto})
 		second.Put(filePath, hosttest.File{Content: e.content})
-		for _, fault := range []string{"404", "403", "503", "reset", "wrong", "truncated", "redirect-loop", "429-seconds"} {
+		for _, fault := range []string{"404", "403", "503", "reset", "wrong", "truncated", "announced", "redirect-loop", "429-seconds"} {
 			info, err, target := e.fetch(e.server.FaultURL(fault, 0, filePath), second.URL(filePath))
 			want{attempts: 2}.check(t, info, err, target)
 			if info.URL != second.URL(filePath) {

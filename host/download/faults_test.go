@@ -1,6 +1,7 @@
 package download
 
 import (
+	"math"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,6 +41,8 @@ func TestFaults(t *testing.T) {
 		{"wrong bytes, then half", script(hosttest.WrongBytes, hosttest.Truncated, hosttest.Good), want{attempts: 3, resumed: true}},
 		{"truncated", script(hosttest.Truncated, hosttest.Good), want{attempts: 2, resumed: true}},
 		{"truncated always", script(hosttest.Truncated), want{kind: KindNetwork, attempts: 10, text: "ended early, after 30000 of 60000 bytes"}},
+		{"more than any disk announced", script(hosttest.Announced(math.MaxInt64)), want{kind: KindNetwork, attempts: 10, text: "60000 of 9223372036854775807 bytes"}},
+		{"more than any disk announced once", script(hosttest.Announced(1<<50), hosttest.Good), want{attempts: 2, resumed: true}},
 		{"reset halfway", script(hosttest.ResetHalfway, hosttest.WrongBytes, hosttest.Good), want{attempts: 3}},
 		{"reset always", script(hosttest.ResetHalfway), want{kind: KindNetwork, attempts: 10, text: "of 60000 bytes"}},
 		{"longer, without length", script(hosttest.LongerChunked), want{kind: KindMismatch, attempts: 2, text: "other bytes"}},

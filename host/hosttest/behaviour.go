@@ -97,6 +97,16 @@ func (x *Exchange) wait(d time.Duration) bool {
 // Truncated announces the whole file, sends half of it and ends in order.
 func Truncated(x *Exchange) { x.begin(x.half()) }
 
+// Announced sends the whole file after another length than its own, such as one
+// that fits on no disk, and ends in order.
+func Announced(length int64) Behaviour {
+	return func(x *Exchange) {
+		x.W.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+		x.W.Header().Set("ETag", x.File.ETag)
+		x.W.Write(x.File.Content)
+	}
+}
+
 // ResetHalfway sends half of the file and resets the TCP connection.
 func ResetHalfway(x *Exchange) {
 	x.begin(x.half())

@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"math"
 	"net/http"
 	"time"
 )
@@ -26,6 +27,7 @@ func Faults() map[string]Behaviour {
 		"not-http":         NotHTTP,
 		"reset":            ResetHalfway,
 		"truncated":        Truncated,
+		"announced":        Announced(math.MaxInt64),
 		"longer":           Longer,
 		"longer-chunked":   LongerChunked,
 		"wrong":            WrongBytes,

@@ -13,6 +13,9 @@ const (
 	// writeBackStep is after how many bytes their way to the disk is begun, so
 	// that the sync of a large file finds little left to do.
 	writeBackStep = 8 << 20
+	// reserveMost bounds how much of the disk is reserved ahead of the bytes that
+	// came: the size of a body is only what a server says.
+	reserveMost = 16 << 20
 )
 
 // Offset returns how many bytes the Stage has, from this or an earlier run.
@@ -24,8 +27,8 @@ func (s *Stage) Validator() string { return s.validator }
 
 // Reset forgets all bytes: a new body of size bytes (-1: unknown) starts, which the
 // validator (a strong ETag or a Last-Modified date, in a form of the caller's
-// choice; "" for none) tells from other versions of itself. Space for a large body
-// is reserved, so that a full disk is noticed at the start.
+// choice; "" for none) tells from other versions of itself. The size is not
+// trusted: nothing fails because it is too large for the disk.
 func (s *Stage) Reset(size int64, validator string) error {
 	if s.ended {
 		return fmt.Errorf("reset %s: %w", s.key, ErrClosed)
@@ -40,9 +43,6 @@ func (s *Stage) Reset(size int64, validator string) error {
 	if s.size < resumeMin {
 		return nil
 	}
-	if err := s.reserve(s.size); err != nil {
-		return err
-	}
 	return s.note()
 }
 
@@ -56,28 +56,28 @@ func (s *Stage) drop() error {
 		}
 		s.used = false
 	}
-	s.hashed, s.fill, s.written, s.begun = 0, 0, 0, 0
+	s.hashed, s.fill, s.written, s.begun, s.reserved = 0, 0, 0, 0, 0
 	s.size, s.validator = -1, ""
 	s.noted, s.resumed, s.verified, s.broken = false, false, false, nil
 	return nil
 }
 
-// reserve allocates blocks without changing the file's size. A file system that
-// cannot do this is no error.
-func (s *Stage) reserve(size int64) error {
-	s.used = true
-	err := retry(func() error { return unix.Fallocate(s.fd, unix.FALLOC_FL_KEEP_SIZE, 0, size) })
-	switch err {
-	case nil, unix.EOPNOTSUPP, unix.ENOSYS:
-		return nil
+// reserve allocates blocks ahead of a body that has grown to end bytes, as many
+// again as came already, so that a file that grows beside others is not scattered.
+// It changes no size and may fail: whether there is space shows in the writing.
+func (s *Stage) reserve(end int64) {
+	if end <= s.reserved || end >= s.size || end < resumeMin {
+		return
 	}
-	s.broken = s.fail(fmt.Sprintf("reserve %d bytes for", size), err)
-	return s.broken
+	ahead := min(end, reserveMost, s.size-end)
+	_ = retry(func() error { return unix.Fallocate(s.fd, unix.FALLOC_FL_KEEP_SIZE, s.written, end-s.written+ahead) })
+	s.reserved = end + ahead
 }
 
 // Write appends to the body. An error is a *DiskError, or the context's that Stage
 // was given when that ended while a partial was read. After an error the bytes in
-// the file are kept for a later run, but only Reset makes this Stage usable again.
+// the file may be kept for a later run (see Close), but only Reset makes this Stage
+// usable again.
 func (s *Stage) Write(p []byte) (int, error) {
 	if s.ended {
 		return 0, fmt.Errorf("write %s: %w", s.key, ErrClosed)
@@ -148,6 +148,7 @@ func (s *Stage) append(p []byte) error {
 		}
 	}
 	s.used = true
+	s.reserve(end)
 	if err := s.files.store.disk.write(s.fd, p, s.written); err != nil {
 		return s.fail("write", err)
 	}

@@ -34,8 +34,9 @@ func mount(t *testing.T, options string) string {
 	return dir
 }
 
-// TestDiskFull fills a small file system: a body of known size is refused at its
-// start, another when the disk is full, and neither leaves a name or a file.
+// TestDiskFull fills a small file system: a body fails when the disk is full,
+// whatever size was announced, and leaves neither a name nor a file, which would
+// take the space from others.
 func TestDiskFull(t *testing.T) {
 	dir := mount(t, "size=4m")
 	_, f := openStore(t, dir, kernel{})
@@ -43,21 +44,27 @@ func TestDiskFull(t *testing.T) {
 	data := content(2, 8<<20)
 	key := keyOf(t, data)
 
-	s := stage(t, f, key)
-	err := s.Reset(int64(len(data)), "")
-	wantErrno(t, err, unix.ENOSPC)
-	if e := wantErr[*DiskError](t, err); !strings.Contains(e.Hint(), "full") || !strings.Contains(e.Error(), dir) {
-		t.Errorf("error %q with the hint %q", e, e.Hint())
+	for _, size := range []int64{-1, int64(len(data)), 1 << 40} {
+		s := stage(t, f, key)
+		if err := s.Reset(size, "v1"); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		for rest := data; len(rest) > 0 && err == nil; rest = rest[resumeMin/4:] {
+			_, err = s.Write(rest[:resumeMin/4])
+		}
+		wantErrno(t, err, unix.ENOSPC)
+		if e := wantErr[*DiskError](t, err); !strings.Contains(e.Hint(), "full") || !strings.Contains(e.Error(), dir) {
+			t.Errorf("error %q with the hint %q", e, e.Hint())
+		}
+		if s.Offset() < 3<<20 {
+			t.Errorf("full after %d bytes", s.Offset())
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		wantNothingStaged(t, f)
 	}
-	if err := s.Reset(-1, ""); err != nil {
-		t.Fatal(err)
-	}
-	_, err = s.Write(data)
-	wantErrno(t, err, unix.ENOSPC)
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	wantNothingStaged(t, f)
 
 	// Many small ones: whatever has a name is sound, the others fail alone.
 	failed := 0

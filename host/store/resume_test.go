@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"os"
 	"testing"
 	"time"
@@ -143,13 +145,71 @@ func TestReservedBlocks(t *testing.T) {
 	f := newFiles(t)
 	data := content(1, 64<<20)
 	key := leavePartial(t, f, data, resumeMin)
-	st, err := f.staging.lstat(key.String() + partSuffix)
+	s := stage(t, f, key)
+	if used := blocks(t, s); used > resumeMin+resumeMin/8 {
+		t.Errorf("a partial of %d bytes uses %d bytes of the disk", s.Offset(), used)
+	}
+}
+
+// TestAnnouncedSize checks that what a server says about the size of a body, however
+// absurd, makes nothing fail, and takes little space beyond what came.
+func TestAnnouncedSize(t *testing.T) {
+	data := content(1, 3*resumeMin)
+	for name, dir := range stores(t) {
+		for _, size := range []int64{64 << 20, 1 << 40, 1 << 50, math.MaxInt64} {
+			t.Run(fmt.Sprintf("%s/%d", name, size), func(t *testing.T) {
+				_, f := openStore(t, dir, kernel{})
+				s := stage(t, f, keyOf(t, data))
+				if err := s.Reset(size, "v1"); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.Write(data[:2*resumeMin]); err != nil {
+					t.Fatal(err)
+				}
+				used := blocks(t, s)
+				if used > 5*resumeMin {
+					t.Errorf("%d bytes of the disk are used for %d", used, s.Offset())
+				}
+				if name == "tmpfs" && used < 4*resumeMin {
+					t.Errorf("%d bytes of the disk are used for %d: nothing is reserved", used, s.Offset())
+				}
+				s.Write(data[2*resumeMin:])
+				if err := s.Commit(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				wantEntry(t, f, s.key)
+				wantNothingStaged(t, f)
+				if err := os.Remove(entryPath(f, s.key)); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+	}
+}
+
+// TestReserveMost checks the limit of what is reserved.
+func TestReserveMost(t *testing.T) {
+	f := newFiles(t)
+	s := stage(t, f, keyOf(t, nil))
+	if err := s.Reset(1<<40, "v1"); err != nil {
+		t.Fatal(err)
+	}
+	for range 24 {
+		s.Write(content(2, resumeMin))
+	}
+	if used := blocks(t, s); used > 24*resumeMin+reserveMost+resumeMin {
+		t.Errorf("%d bytes of the disk are used for %d", used, s.Offset())
+	}
+}
+
+// blocks returns how many bytes of the disk the staged file uses.
+func blocks(t *testing.T, s *Stage) int64 {
+	t.Helper()
+	st, err := s.staging.lstat(s.part())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if used := st.Blocks * 512; used > 4*resumeMin {
-		t.Errorf("a partial of %d bytes uses %d bytes of the disk", st.Size, used)
-	}
+	return st.Blocks * 512
 }
 
 // TestCancelReading stops the reading of a partial.

@@ -33,6 +33,7 @@ type Stage struct {
 	written int64             // bytes in the file
 	begun   int64             // bytes whose way to the disk has begun
 
+	reserved  int64 // up to where blocks were reserved
 	size      int64 // as announced; -1 unknown
 	validator string
 	noted     bool // the .resume file describes this body, or there is none
@@ -177,7 +178,8 @@ func (s *Stage) vacantOrSound() error {
 }
 
 // Close gives the Stage up. Without a commit before, a large partial is kept so
-// that a later Stage of the key can go on with it, and anything else is removed.
+// that a later Stage of the key can go on with it, unless the disk is full: others
+// need the space. Anything else is removed.
 // Closing a closed Stage does nothing.
 func (s *Stage) Close() error {
 	if s.ended {
@@ -188,7 +190,7 @@ func (s *Stage) Close() error {
 	if s.broken == nil && s.fill > 0 && s.resumable() {
 		s.broken = s.flush()
 	}
-	if !s.resumable() {
+	if !s.resumable() || errors.Is(s.broken, unix.ENOSPC) || errors.Is(s.broken, unix.EDQUOT) {
 		return s.remove()
 	}
 	defer s.release()

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -76,6 +77,8 @@ func faults() []row {
 		{name: "reset-once", script: script(hosttest.ResetHalfway, hosttest.Good), attempts: 2},
 		{name: "truncated", script: script(hosttest.Truncated), kind: "network", attempts: 4, parts: say("ended early", "30000 of 60000 bytes")},
 		{name: "truncated-once", script: script(hosttest.Truncated, hosttest.Good), attempts: 2},
+		{name: "announced", script: script(hosttest.Announced(math.MaxInt64)), kind: "network", attempts: 4, parts: say("ended early", "60000 of 9223372036854775807 bytes")},
+		{name: "announced-once", script: script(hosttest.Announced(1<<50), hosttest.Good), attempts: 2},
 		{name: "longer", script: script(hosttest.Longer), only: []hosttest.Protocol{hosttest.HTTP, hosttest.HTTPS1}, attempts: 1},
 		{name: "longer-stream", setup: longerStream, only: []hosttest.Protocol{hosttest.HTTPS2}, kind: "network", attempts: 4, parts: say("broke")},
 		{name: "longer-without-length", script: script(hosttest.LongerChunked), kind: "mismatch", attempts: 2, parts: say("60008 bytes")},

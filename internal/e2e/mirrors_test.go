@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -43,6 +44,34 @@ func TestMirrorFaults(t *testing.T) {
 		}
 	}
 	o.failed(key(lost), "not found", c.origin.URL("/lost"), "404", c.mirror.URL("/lost"), "410", "2 attempts")
+	c.holds(keys...)
+	c.nothingStaged()
+}
+
+// TestMirrorAnnouncesTooMuch: what a mirror says about the size of a file, however
+// absurd, keeps neither the origin from being asked nor other items from the disk.
+func TestMirrorAnnouncesTooMuch(t *testing.T) {
+	t.Parallel()
+	c := newChain(t)
+	c.mount("16m")
+	c.wire(c.pin, granted, c.origin.Addr(), c.mirror.Addr())
+	all, keys := items{}, []string{}
+	for i, size := range []int64{15 << 20, 64 << 20, 1 << 40, 1 << 50, math.MaxInt64} {
+		path := fmt.Sprintf("/mirrored/%d", i)
+		data := content(path, 30_000)
+		for _, server := range []*hosttest.Server{c.origin, c.mirror} {
+			server.Put(path, hosttest.File{Content: data, ETag: fmt.Sprintf("%q", server.Addr())})
+		}
+		c.mirror.Script(path, hosttest.Announced(size))
+		all[key(data)] = c.origin.URL(path)
+		keys = append(keys, key(data))
+	}
+	o := c.fetch(c.sandbox.manifest(all)).ends(0).counts(len(keys), 0, 0)
+	for i, k := range keys {
+		if it := o.items[k]; it.Attempts != 2 || !strings.HasPrefix(it.URL, c.origin.URL("/")) {
+			t.Errorf("item %d came from %s in %d attempts, want the origin in the second", i, it.URL, it.Attempts)
+		}
+	}
 	c.holds(keys...)
 	c.nothingStaged()
 }
