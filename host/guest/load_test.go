@@ -211,3 +211,13 @@ func TestLoadAfterClose(t *testing.T) {
 		t.Errorf("calling after Close: %v", err)
 	}
 }
+
+// A message is UTF-8 wherever the text in it was cut.
+func TestCutKeepsCharactersWhole(t *testing.T) {
+	for n := 78; n <= 84; n++ {
+		s := strings.Repeat("a", n) + "漢字"
+		if got, want := cut(s), s[:min(n, 80)]+"..."; got != want {
+			t.Errorf("%q becomes %q, want %q", s, got, want)
+		}
+	}
+}

@@ -206,7 +206,7 @@ func (r *Resolver) names() string {
 func shorten(s string) string {
 	const longest = 100
 	if len(s) > longest {
-		return s[:longest] + "..."
+		return strings.ToValidUTF8(s[:longest], "") + "..."
 	}
 	return s
 }

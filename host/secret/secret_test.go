@@ -279,3 +279,16 @@ func TestPlainHTTP(t *testing.T) {
 		}
 	}
 }
+
+// A message is UTF-8 wherever the text in it was cut.
+func TestShortenKeepsCharactersWhole(t *testing.T) {
+	for n := 98; n <= 104; n++ {
+		s := strings.Repeat("a", n) + "漢字"
+		if got, want := shorten(s), s[:min(n, 100)]+"..."; got != want {
+			t.Errorf("%q becomes %q, want %q", s, got, want)
+		}
+	}
+	if got := shorten(strings.Repeat("a", 94) + "漢字"); strings.HasSuffix(got, "...") {
+		t.Errorf("100 bytes are cut: %q", got)
+	}
+}
