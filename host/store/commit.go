@@ -3,6 +3,7 @@ package store
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,15 +36,8 @@ type committer struct {
 	disk disk
 
 	mu      sync.Mutex
-	idle    sync.Cond // signalled when running becomes false
 	queue   []*entry
-	running bool
-}
-
-func newCommitter(d disk) *committer {
-	c := &committer{disk: d}
-	c.idle.L = &c.mu
-	return c
+	running chan struct{} // closed when all is done; nil while nothing runs
 }
 
 // add hands an entry over. The committer calls its finish exactly once.
@@ -51,18 +45,25 @@ func (c *committer) add(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.queue = append(c.queue, e)
-	if !c.running {
-		c.running = true
+	if c.running == nil {
+		c.running = make(chan struct{})
 		go c.run()
 	}
 }
 
-// wait returns when nothing is queued and nothing runs.
-func (c *committer) wait() {
+// wait returns when what was queued is done, or after limit.
+func (c *committer) wait(limit time.Duration) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.running {
-		c.idle.Wait()
+	running := c.running
+	c.mu.Unlock()
+	if running == nil {
+		return
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-running:
+	case <-timer.C:
 	}
 }
 
@@ -72,8 +73,8 @@ func (c *committer) run() {
 		batch := c.queue
 		c.queue = nil
 		if len(batch) == 0 {
-			c.running = false
-			c.idle.Broadcast()
+			close(c.running)
+			c.running = nil
 			c.mu.Unlock()
 			return
 		}

@@ -127,7 +127,7 @@ func commitGroup(t *testing.T, f *Files, r *recorder, n int) (keys []Key, errs [
 func (s *Store) waitQueued(n int) {
 	for {
 		s.committer.mu.Lock()
-		ok := s.committer.running && len(s.committer.queue) == n
+		ok := s.committer.running != nil && len(s.committer.queue) == n
 		s.committer.mu.Unlock()
 		if ok {
 			return
@@ -321,7 +321,56 @@ func TestCommitCancelled(t *testing.T) {
 		t.Error(err)
 	}
 	close(r.gate)
-	s.committer.wait()
+	s.committer.wait(time.Minute)
+	wantEntry(t, f, st.key)
+	wantNothingStaged(t, f)
+}
+
+// TestCloseWhileSyncHangs closes a store whose disk does not come back from a sync
+// that nobody waits for any more: Close does not wait for it, nothing has a name
+// until then, and the commit is in order when the disk comes back.
+func TestCloseWhileSyncHangs(t *testing.T) {
+	r := &recorder{gate: make(chan struct{})}
+	s, err := open(t.TempDir(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := s.Files(contentType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := content(1, 100)
+	st := stage(t, f, keyOf(t, data))
+	st.Write(data)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- st.Commit(ctx) }()
+	s.waitQueued(0)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	go func() { done <- s.Close() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Close waits for the sync")
+	}
+	if _, err := os.Lstat(entryPath(f, st.key)); err == nil {
+		t.Error("the entry has its name before its content was synced")
+	}
+	if f.content.fd < 0 {
+		t.Error("the folder was closed while the commit needs it")
+	}
+	close(r.gate)
+	s.committer.wait(time.Minute)
+	if f.content.fd >= 0 || s.root.fd >= 0 {
+		t.Error("the folders stay open after the last commit")
+	}
+	_, f = openStore(t, s.root.path, kernel{})
 	wantEntry(t, f, st.key)
 	wantNothingStaged(t, f)
 }

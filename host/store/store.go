@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,16 +71,23 @@ func open(dir string, d disk) (*Store, error) {
 
 func newStore(root *folder, d disk) *Store {
 	s := &Store{root: root, disk: d, files: make(map[string]*Files)}
-	s.committer = newCommitter(d)
+	s.committer = &committer{disk: d}
 	s.buffers.New = func() any { return new([bufferSize]byte) }
 	return s
 }
 
-// Close waits for commits that were started, then ends the use of the store.
-// Stages that are still open stay usable until they are closed. Closing a closed
-// store does nothing.
+// closeWait is how long Close waits for commits that nobody waits for any more. A
+// slow disk may take minutes for a sync, and no sync can be interrupted.
+const closeWait = 500 * time.Millisecond
+
+// Close ends the use of the store. Commits whose callers were cancelled get half
+// a second to end; after that they go on in the background until the process ends.
+// Wherever that stops them, the store is sound: an entry gets its name after its
+// content is on the disk, and until then it is a staged file of a dead run. Stages
+// that are still open stay usable until they are closed. Closing a closed store
+// does nothing.
 func (s *Store) Close() error {
-	s.committer.wait()
+	s.committer.wait(closeWait)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
