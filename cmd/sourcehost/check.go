@@ -100,7 +100,7 @@ func (a *app) printCheck(m *manifest.Manifest, problems manifest.Problems) {
 // printProblems writes one line per problem: its source, its place, what it is.
 func printProblems(w io.Writer, problems manifest.Problems) {
 	for _, p := range problems {
-		source := p.Source
+		source := p.Shown().Source
 		if source == "" {
 			source = "manifest"
 		}

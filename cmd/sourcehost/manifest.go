@@ -80,7 +80,7 @@ func only(m *manifest.Manifest, names []string) (*manifest.Manifest, error) {
 		wanted[n] = true
 	}
 	for _, s := range m.Sources {
-		have = append(have, s.Name)
+		have = append(have, manifest.WithoutUserinfo(s.Name))
 		if wanted[s.Name] {
 			kept.Sources = append(kept.Sources, s)
 			delete(wanted, s.Name)

@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 )
 
@@ -11,16 +13,39 @@ type Problem struct {
 	// Pointer is the JSON pointer (RFC 6901) of the value at fault, exactly as a
 	// program needs it: it may be long and hold control characters. String
 	// shows it in a form that is fit for a terminal. It is empty for the text as
-	// a whole.
+	// a whole. A name in it that is a URL has its userinfo still, which neither
+	// String nor the JSON form shows.
 	Pointer string `json:"pointer"`
 	// Message says what is wrong, in one sentence without a full stop. Values
-	// from the text are shortened and quoted in it.
+	// from the text are shortened and quoted in it, and URLs among them have no
+	// userinfo.
 	Message string `json:"message"`
 }
 
-// String returns the place and the message in one line without control
-// characters.
+// Shown returns the problem as it may be shown to people and written to logs:
+// without the userinfo of URLs, which may be a password.
+func (p Problem) Shown() Problem {
+	return Problem{
+		Source:  WithoutUserinfo(p.Source),
+		Pointer: pointerWithoutUserinfo(p.Pointer),
+		Message: messageWithoutUserinfo(p.Message),
+	}
+}
+
+// MarshalJSON encodes what Shown returns.
+func (p Problem) MarshalJSON() ([]byte, error) {
+	type plain Problem
+	var doc bytes.Buffer
+	enc := json.NewEncoder(&doc)
+	enc.SetEscapeHTML(false) // the caller's encoder does that, if it is to be done
+	err := enc.Encode(plain(p.Shown()))
+	return doc.Bytes(), err
+}
+
+// String returns the place and the message as Shown has them, in one line
+// without control characters.
 func (p Problem) String() string {
+	p = p.Shown()
 	if p.Pointer == "" {
 		return p.Message
 	}

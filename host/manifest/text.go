@@ -13,10 +13,11 @@ import (
 // maxShown is how many characters of a value or name a message shows.
 const maxShown = 80
 
-// show quotes a string from a manifest for a message: shortened, and with
-// control and other invisible characters as escapes, so that it can neither
-// flood nor steer a terminal.
+// show quotes a string from a manifest for a message: without passwords in
+// URLs, shortened, and with control and other invisible characters as escapes,
+// so that it can neither flood nor steer a terminal.
 func show(s string) string {
+	s = WithoutUserinfo(s) // before the cut, which might take the "@" away
 	short, cut := shorten(s, maxShown)
 	q := strconv.Quote(short)
 	if cut {
@@ -44,7 +45,7 @@ func shorten(s string, n int) (string, bool) {
 // backslashes are escaped as in a JSON string (RFC 6901, section 5).
 func showPointer(pointer string) string {
 	const longest = 2 * maxShown
-	tokens := strings.Split(pointer, "/")
+	tokens := strings.Split(pointerWithoutUserinfo(pointer), "/")
 	for i, t := range tokens {
 		if utf8.RuneCountInString(t) > longest {
 			head, _ := shorten(t, maxShown)
