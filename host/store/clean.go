@@ -52,6 +52,8 @@ func (f *Files) cleanStaging(ctx context.Context) error {
 			return err
 		}
 	}
+	// What a run left that died while another made the same folder.
+	_ = unix.Unlinkat(f.content.fd, newPrefix+stagingName, unix.AT_REMOVEDIR)
 	return staging.eachError(ctx, func(name string) error {
 		text, suffix, ok := stagedName(name)
 		if !ok {

@@ -17,7 +17,7 @@ import (
 func TestCrash(t *testing.T) {
 	const seed = 42
 	random := rand.New(rand.NewPCG(seed, uint64(time.Now().UnixNano())))
-	j := job{Seed: seed, Small: 20, Large: 2}
+	j := job{Seed: seed, Small: 20, Large: 2, Umask: 0o077}
 	ops := j.countOps(t)
 	kills, resumed := 0, 0
 	for point := 0; kills < *crashPoints; point++ {
@@ -83,6 +83,8 @@ func checkCrashed(t *testing.T, j job) int {
 		t.Error(err)
 	}
 	wantNothingStaged(t, f)
+	noneNew(t, f.content.path)
+	wantMode(t, f.staging.path, os.ModeDir|folderMode)
 	if n := verifyAll(t, f); n != j.Small+j.Large {
 		t.Errorf("the completed store has %d entries, want %d", n, j.Small+j.Large)
 	}
@@ -98,7 +100,7 @@ func verifyAll(t *testing.T, f *Files) int {
 	}
 	n := 0
 	for _, e := range entries {
-		if e.Name() == stagingName {
+		if e.Name() == stagingName || e.Name() == newPrefix+stagingName {
 			continue
 		}
 		n++

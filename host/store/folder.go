@@ -86,27 +86,74 @@ func (d *folder) sub(name string) (*folder, error) {
 	return &folder{fd: fd, path: filepath.Join(d.path, name)}, nil
 }
 
-// makeSub opens a folder beneath this one and makes it when it is missing.
+const (
+	// newPrefix begins the names under which folders are made.
+	newPrefix = ".sourcehost-"
+	// makeTries is how often making a folder is begun while others interfere.
+	makeTries = 10
+)
+
+// makeSub opens a folder beneath this one and makes it when it is missing. What is
+// there stays as it is.
 func (d *folder) makeSub(name string, sync func(fd int) error) (*folder, error) {
+	for try := 1; ; try++ {
+		sub, err := d.sub(name)
+		if err != unix.ENOENT || try > makeTries {
+			return sub, d.orFail("open folder", name, err)
+		}
+		if err := d.make(name); err != nil {
+			return nil, d.fail("make folder", name, err)
+		}
+		if err := sync(d.fd); err != nil {
+			return nil, d.fail("sync folder", "", err)
+		}
+	}
+}
+
+// make makes a folder under another name, gives it the exact mode, which the umask
+// may have narrowed, and only then its name: nobody would correct a folder that has
+// its name already. A folder under the other name is of a run that died there, or
+// of another process that does the same right now: whoever is first gives the name.
+// The error is a bare errno.
+func (d *folder) make(name string) error {
+	made := newPrefix + name[:min(len(name), maxContentType-len(newPrefix))]
+	err := unix.Mkdirat(d.fd, made, folderMode)
+	if err != nil && err != unix.EEXIST {
+		return err
+	}
+	if err = d.settle(made, err == nil); err == nil {
+		err = kernel{}.rename(d, made, d, name)
+	}
+	switch err {
+	case unix.ENOENT: // another process has given the name
+		return nil
+	case unix.EEXIST, unix.ENOTEMPTY: // another program has made the folder
+		_ = unix.Unlinkat(d.fd, made, unix.AT_REMOVEDIR)
+		return nil
+	}
+	return err
+}
+
+// settle gives a folder the exact mode. One of another user that was there before
+// is removed, since that user could change what is stored in it; then, as when it
+// is gone, the error is ENOENT.
+func (d *folder) settle(name string, ours bool) error {
 	sub, err := d.sub(name)
-	if err != unix.ENOENT {
-		return sub, d.orFail("open folder", name, err)
-	}
-	made := unix.Mkdirat(d.fd, name, folderMode)
-	if made != nil && made != unix.EEXIST {
-		return nil, d.fail("make folder", name, made)
-	}
-	if sub, err = d.sub(name); err != nil {
-		return nil, d.fail("open folder", name, err)
-	}
-	if made == nil {
-		err = settleFolder(sub.fd, d.fd, sync)
-	}
 	if err != nil {
-		sub.close()
-		return nil, d.fail("make folder", name, err)
+		return err
 	}
-	return sub, nil
+	defer sub.close()
+	var st unix.Stat_t
+	if err := unix.Fstat(sub.fd, &st); err != nil {
+		return err
+	}
+	if !ours && st.Uid != uint32(os.Geteuid()) {
+		if err := unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR); err != nil {
+			return err
+		}
+		return unix.ENOENT
+	}
+	return unix.Fchmod(sub.fd, folderMode)
 }
 
 func (d *folder) orFail(op, name string, err error) error {
@@ -114,15 +161,6 @@ func (d *folder) orFail(op, name string, err error) error {
 		return nil
 	}
 	return d.fail(op, name, err)
-}
-
-// settleFolder gives a folder that was just made its exact mode, which the umask
-// may have narrowed, and puts its name on the disk.
-func settleFolder(fd, parent int, sync func(fd int) error) error {
-	if err := unix.Fchmod(fd, folderMode); err != nil {
-		return err
-	}
-	return sync(parent)
 }
 
 // openPath opens the folder at path; the error is a bare errno.
