@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,8 @@ const (
 
 // entry is what the committer knows about something that is staged: a name in the
 // staging folder that becomes a name in the content folder once all that fd stands
-// for is on the disk.
+// for is on the disk. Without a staging folder it stands for a name that somebody
+// else gave, and that is to be put on the disk.
 type entry struct {
 	files   *Files
 	staging *folder
@@ -99,17 +101,21 @@ func byFolder(batch []*entry) map[*Files][]*entry {
 // puts the names on the disk, and only then tells of success.
 func (c *committer) commit(group []*entry) {
 	files := group[0].files
-	c.syncContent(files, group)
-	named := 0
+	staged := make([]*entry, 0, len(group))
 	for _, e := range group {
+		if e.staging == nil {
+			e.err = ErrExists
+			continue
+		}
+		staged = append(staged, e)
+	}
+	c.syncContent(files, staged)
+	for _, e := range staged {
 		if e.err == nil {
 			e.err = c.name(e)
 		}
-		if e.err == nil {
-			named++
-		}
 	}
-	if named > 0 {
+	if slices.ContainsFunc(group, (*entry).named) {
 		if err := c.disk.syncDir(files.content.fd); err != nil {
 			failNamed(group, files.content.fail("sync folder", "", err))
 		}
@@ -131,9 +137,13 @@ func (c *committer) name(e *entry) error {
 	return e.files.content.fail("name", e.final, err)
 }
 
+// named tells whether the entry has its name, perhaps from somebody else: in either
+// case the name may not be on the disk yet.
+func (e *entry) named() bool { return e.err == nil || e.err == ErrExists }
+
 func failNamed(group []*entry, err error) {
 	for _, e := range group {
-		if e.err == nil {
+		if e.named() {
 			e.err = err
 		}
 	}

@@ -125,12 +125,15 @@ func commitGroup(t *testing.T, f *Files, r *recorder, n int) (keys []Key, errs [
 
 // waitQueued returns once the committer is at work and n more entries are queued.
 func (s *Store) waitQueued(n int) {
-	for {
+	for deadline := time.Now().Add(30 * time.Second); ; {
 		s.committer.mu.Lock()
 		ok := s.committer.running != nil && len(s.committer.queue) == n
 		s.committer.mu.Unlock()
 		if ok {
 			return
+		}
+		if time.Now().After(deadline) {
+			panic(fmt.Sprintf("%d entries were never queued", n))
 		}
 		time.Sleep(100 * time.Microsecond)
 	}
@@ -373,4 +376,68 @@ func TestCloseWhileSyncHangs(t *testing.T) {
 	_, f = openStore(t, s.root.path, kernel{})
 	wantEntry(t, f, st.key)
 	wantNothingStaged(t, f)
+}
+
+// TestExistsIsOnDisk waits for another process's entry, many times at once: before
+// ErrExists is told the folder was synced, since the other one may die before it
+// does so, and the waiters share that sync.
+func TestExistsIsOnDisk(t *testing.T) {
+	const waiters = 20
+	for _, broken := range []bool{false, true} {
+		t.Run(fmt.Sprintf("broken=%t", broken), func(t *testing.T) {
+			dir := t.TempDir()
+			_, other := openStore(t, dir, kernel{})
+			r := &recorder{gate: make(chan struct{})}
+			s, f := openStore(t, dir, r)
+			stageFolder(t, f)
+			data, busy := content(1, 100), content(2, 100)
+			key := keyOf(t, data)
+			st := stage(t, other, key)
+			errs, done := make(chan error, waiters), make(chan error, 1)
+			for range waiters {
+				go func() {
+					_, err := f.Stage(t.Context(), key)
+					errs <- err
+				}()
+			}
+			time.Sleep(20 * time.Millisecond) // most of them wait now
+			go func() { done <- put(t.Context(), f, keyOf(t, busy), busy, "") }()
+			s.waitQueued(0) // at work, until the gate opens
+			st.Write(data)
+			if err := st.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s.waitQueued(waiters)
+			if len(errs) > 0 {
+				t.Errorf("told before the sync: %v", <-errs)
+			}
+			syncs := 0
+			r.fail = func(event string) error {
+				if event != "syncDir "+contentType {
+					return nil
+				}
+				if syncs++; broken && syncs > 1 {
+					return unix.EIO
+				}
+				return nil
+			}
+			close(r.gate)
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			for range waiters {
+				if err := <-errs; broken {
+					wantErrno(t, err, unix.EIO)
+				} else if err != ErrExists {
+					t.Errorf("got %v, want ErrExists", err)
+				}
+			}
+			if syncs != 2 {
+				t.Errorf("%d syncs of the folder, want one for the commit and one for all who waited", syncs)
+			}
+			if present, err := f.Present([]Key{key}); err != nil || !present[0] || syncs != 2 {
+				t.Errorf("Present: %v, %v, %d syncs", present, err, syncs)
+			}
+		})
+	}
 }

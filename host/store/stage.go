@@ -49,7 +49,8 @@ type Stage struct {
 // key, Stage waits, and then either finds the entry or takes over. A large partial
 // of an earlier run is offered through Offset and Validator.
 //
-// The error is ErrExists when the entry is there, the context's when that ended
+// The error is ErrExists when the entry is there and its name on the disk, although
+// another process may have given that name just now. It is the context's when that ended
 // first, or a *CorruptError (something that is no entry stands under the name),
 // *DiskError or *KeyError. ctx also bounds the reading of a partial by later calls
 // of Write and Verify. Staging a key twice in one goroutine waits for ever.
@@ -67,7 +68,7 @@ func (f *Files) Stage(ctx context.Context, key Key) (*Stage, error) {
 
 func (f *Files) stage(ctx context.Context, key Key) (*Stage, error) {
 	if err := f.vacant(key); err != nil {
-		return nil, err
+		return nil, f.settled(ctx, key, err)
 	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("stage %s: %w", key, context.Cause(ctx))
@@ -82,7 +83,10 @@ func (f *Files) stage(ctx context.Context, key Key) (*Stage, error) {
 	}
 	s := &Stage{ctx: ctx, files: f, staging: staging, key: key, fd: fd, hash: key.New(), size: -1}
 	if err = f.vacant(key); err != nil { // whoever had the lock may have finished
-		return nil, errors.Join(err, s.remove())
+		if left := s.remove(); left != nil {
+			return nil, errors.Join(err, left)
+		}
+		return nil, f.settled(ctx, key, err)
 	}
 	if st.Mode&0o7777 != fileMode { // the umask
 		if err := unix.Fchmod(fd, fileMode); err != nil {
@@ -95,6 +99,29 @@ func (f *Files) stage(ctx context.Context, key Key) (*Stage, error) {
 		}
 	}
 	return s, nil
+}
+
+// settled returns err, after the names in the content folder were put on the disk
+// when it is ErrExists: whoever asks for a key to be staged did not find its entry
+// before. Those who ask at the same time share the syncs, with commits too.
+func (f *Files) settled(ctx context.Context, key Key, err error) error {
+	if err != ErrExists || f.store.lookOnly {
+		return err
+	}
+	if err := f.store.enter(); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	f.store.committer.add(&entry{files: f, finish: func(err error) {
+		f.store.leave()
+		done <- err
+	}})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("stage %s: %w", key, context.Cause(ctx))
+	}
 }
 
 // vacant returns nil when nothing stands under the key's name.
