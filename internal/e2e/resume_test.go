@@ -151,10 +151,12 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestInterruptIsPrompt measures, with a generous limit, how long a run lives
-// on after SIGINT while many transfers, waits and retries are under way.
+// TestInterruptIsPrompt measures how long a run lives on after SIGINT while many
+// transfers, waits and retries are under way: less than the second that is promised.
+// The best of some runs counts, and no other test of this package runs meanwhile,
+// since a machine that is busy with other things proves nothing.
 func TestInterruptIsPrompt(t *testing.T) {
-	t.Parallel()
+	const promised, runs = time.Second, 3
 	server := hosttest.Start(t, hosttest.Options{})
 	all := items{}
 	behaviours := []hosttest.Behaviour{hosttest.Silent, hosttest.Stalled, hosttest.Drip, hosttest.RetryAfter(503, "60")}
@@ -167,17 +169,24 @@ func TestInterruptIsPrompt(t *testing.T) {
 	}
 	s := newSandbox(t)
 	s.configure(calm)
-	p := s.fetching(s.manifest(all), "--workers", "64")
-	eventually(t, "all requests have come", func() bool { return len(server.Log()) >= 40 })
-	p.signal(syscall.SIGINT)
-	sent := time.Now()
-	o := p.wait().ends(130)
-	if d := time.Since(sent); d > 5*time.Second {
-		t.Errorf("it took %v to stop", d)
+	m := s.manifest(all)
+	best := patience
+	for run := 0; run < runs && best >= promised; run++ {
+		before := len(server.Log())
+		p := s.fetching(m, "--workers", "64")
+		eventually(t, "all requests have come", func() bool { return len(server.Log()) >= before+len(all) })
+		sent := time.Now()
+		p.signal(syscall.SIGINT)
+		o := p.wait().ends(130)
+		best = min(best, time.Since(sent))
+		for k := range all {
+			o.failed(k, "canceled")
+		}
+		s.holds()
+		s.nothingStaged()
 	}
-	for k := range all {
-		o.failed(k, "canceled")
+	t.Logf("stopped after %v", best)
+	if best >= promised {
+		t.Errorf("it took %v to stop, want less than %v", best, promised)
 	}
-	s.holds()
-	s.nothingStaged()
 }
