@@ -183,6 +183,9 @@ var varying = []struct {
 	is  *regexp.Regexp
 	put string
 }{
+	// What comes every second or two is there only when the machine is slow.
+	{regexp.MustCompile(`(?m)^\d+ of \d+ items, .*/s.*\n`), ""},
+	{regexp.MustCompile(`(?m)^\{"event":"progress".*\n`), ""},
 	{regexp.MustCompile(`\b[0-9.]+ s\b`), "T s"},
 	{regexp.MustCompile(`"(seconds|elapsed)": ?[0-9.e-]+`), `"$1": T`},
 	{regexp.MustCompile(`\b[0-9]{5,} bytes`), "N bytes"},
