@@ -135,6 +135,9 @@ func (h *Host) Check(m *manifest.Manifest) manifest.Problems {
 			found = checkKeys(l, src)
 		}
 		all = append(all, found...)
+		if len(all) > manifest.MaxProblems {
+			return append(all[:manifest.MaxProblems], manifest.Problem{Message: "more problems were found and are not listed"})
+		}
 	}
 	return all
 }

@@ -85,13 +85,19 @@ func TestConfigurationErrors(t *testing.T) {
 			t.Errorf("%s: got %v, want a usage error with %q", name, err, c.want)
 		}
 	}
-	// A configured plugin takes a source over from a built-in one.
+	// A configured plugin takes a source over from a built-in one only when the
+	// configuration says so.
 	foreign.Name = "foreign"
-	h := newHost(t, nil, good, foreign)
-	if got := h.Sources()[0].Plugin.Name; got != "foreign" {
-		t.Errorf("the source is served by %s", got)
+	for _, order := range [][]host.Plugin{{good, foreign}, {foreign, good}} {
+		if got := newHost(t, nil, order...).Sources()[0].Plugin.Name; got != "test" {
+			t.Errorf("the source is served by %s", got)
+		}
+		h := newHost(t, func(c *host.Config) { c.Serve = map[string]string{testSource: "foreign"} }, order...)
+		if got := h.Sources()[0].Plugin.Name; got != "foreign" {
+			t.Errorf("with plugin = foreign the source is served by %s", got)
+		}
 	}
-	h = newHost(t, func(c *host.Config) { c.Serve = map[string]string{testSource: "test", "org.example.new": "test"} }, good, foreign)
+	h := newHost(t, func(c *host.Config) { c.Serve = map[string]string{testSource: "test", "org.example.new": "test"} }, good, foreign)
 	if infos := h.Sources(); len(infos) != 2 || infos[0].Name != "org.example.new" || infos[1].Plugin.Name != "test" {
 		t.Errorf("sources are %+v", infos)
 	}

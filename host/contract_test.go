@@ -31,13 +31,15 @@ func TestOutputsThatBreakTheContract(t *testing.T) {
 		"wrong shape":         {"prepare", `{"items":{"a":1}}`, "output is wrong"},
 		"unknown item":        {"prepare", `{"items":[{"key":"` + other + `","desc":1}]}`, "was not called with"},
 		"changed key":         {"filter", `{"items":[{"key":"../` + a + `","skip":"x"}]}`, "was not called with"},
-		"item twice":          {"prepare", `{"items":[{"key":"` + a + `","desc":1},{"key":"` + a + `","desc":2}]}`, "twice"},
+		"item twice":          {"prepare", `{"items":[{"key":"` + a + `","desc":1},{"key":"` + a + `","desc":2}]}`, "the output names"},
 		"duplicate member":    {"prepare", `{"items":[{"key":"` + a + `","key":"` + b + `","desc":1}]}`, "output is wrong"},
 		"two outcomes":        {"filter", `{"items":[{"key":"` + a + `","skip":"x","error":{"message":"y"}}]}`, "more than one thing"},
 		"skip in prepare":     {"prepare", `{"items":[{"key":"` + a + `","skip":"x"}]}`, "only filter"},
 		"desc in filter":      {"filter", `{"items":[{"key":"` + a + `","desc":1}]}`, "only prepare"},
 		"desc in fetch_one":   {"fetch_one", `{"items":[{"key":"` + a + `","desc":1}]}`, "only prepare"},
 		"nothing asked for":   {"fetch_one", `{}`, "neither asked for the item"},
+		"too many items":      {"prepare", `{"items":[{},{},{}]}`, "more items than the page has"},
+		"large description":   {"prepare", `{"items":[{"key":"` + a + `","desc":"` + strings.Repeat("x", 70_000) + `"},{"key":"` + b + `","desc":"` + strings.Repeat("x", 70_000) + `"}]}`, "but may have 65536"},
 		"trailing characters": {"prepare", `{} {}`, "output is wrong"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,6 +128,8 @@ func TestProducingCallsAreChecked(t *testing.T) {
 		"no url":          {"fetch_one", "download/v1", `{"key":"` + key + `"}`, "invalid"},
 		"range header":    {"fetch_one", "download/v1", req(`,"headers":[{"name":"range","value":"bytes=0-"}]`), "invalid"},
 		"header splitter": {"fetch_one", "download/v1", req(`,"headers":[{"name":"A","value":"b\r\nHost: c"}]`), "invalid"},
+		"long url":        {"fetch_one", "download/v1", `{"key":"` + key + `","urls":["` + url + strings.Repeat("x", 9000) + `"]}`, "invalid"},
+		"long header":     {"fetch_one", "download/v1", req(`,"headers":[{"name":"A","value":"` + strings.Repeat("x", 70_000) + `"}]`), "invalid"},
 		"secret":          {"fetch_one", "download/v1", req(`,"headers":[{"name":"A","secret":"s"}]`), "denied"},
 		"tls path":        {"fetch_one", "download/v1", req(`,"tls":{"ca":"/etc/../etc/shadow"}`), "denied"},
 		"proxy variable":  {"fetch_one", "download/v1", req(`,"proxy_env":"HOME"`), "denied"},
@@ -251,4 +255,35 @@ func TestDownloadGrants(t *testing.T) {
 	wantError(t, run(t, newHost(t, nil, p), t.TempDir(), items).Items[0], "denied")
 	p.Grant.Download = []string{srv.URL}
 	wantStates(t, run(t, newHost(t, nil, p), t.TempDir(), items), host.Fetched)
+}
+
+// A plugin that hangs does not hang once for each page, and one that is denied
+// the same thing over and over does not fill the log.
+func TestHangingPluginIsGivenUp(t *testing.T) {
+	srv := serve(t)
+	items := srv.many(8)
+	loop := scripted(t, source("prepare"), `{"prepare":{"loop":true}}`)
+	loop.Builtin = false
+	h := newHost(t, func(c *host.Config) { c.PageItems, c.Limits.HookTime = 1, time.Second }, loop)
+	within(t, 30*time.Second, func() {
+		start := time.Now()
+		res := run(t, h, t.TempDir(), items)
+		for _, it := range res.Items {
+			wantError(t, it, "timeout", "prepare")
+		}
+		if took := time.Since(start); took > 7*time.Second {
+			t.Errorf("8 pages of a plugin that hangs took %v", took)
+		}
+	})
+}
+
+func TestDenialsAreLoggedOnce(t *testing.T) {
+	srv := serve(t)
+	var log lockedBuffer
+	calls := strings.Repeat(`"env/v1 {\"name\":\"HOME\"}",`, 50)
+	h := newHost(t, logTo(&log), scripted(t, source("prepare"), `{"prepare":{"calls":[`+strings.TrimSuffix(calls, ",")+`]}}`))
+	run(t, h, t.TempDir(), srv.many(3))
+	if n := strings.Count(log.String(), "denied to a plugin"); n != 1 {
+		t.Errorf("the same denial was logged %d times, want once", n)
+	}
 }

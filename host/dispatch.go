@@ -29,7 +29,7 @@ func (c *caller) Call(ctx context.Context, op string, req []byte) (abi.Status, [
 		return status, result
 	}
 	if status == abi.Denied {
-		c.run.host.log.Warn("denied to a plugin", "plugin", c.plugin.Name, "hook", string(c.hook), "operation", op, "why", err.Error())
+		c.run.denials.log(c.run.host.log, c.plugin.Name, c.hook, plain(op, 60), err)
 	}
 	e := abi.Error{Kind: status.Kind(), Message: err.Error()}
 	return status, e.Append(nil)

@@ -27,7 +27,7 @@ func (p *policy) within(capability, path string) (*os.Root, string, error) {
 	if dir == entry {
 		dir = filepath.Dir(entry)
 	}
-	root, err := os.OpenRoot(p.rooted(dir))
+	root, err := p.openRoot(dir)
 	if err != nil {
 		return nil, "", err
 	}
@@ -37,6 +37,24 @@ func (p *policy) within(capability, path string) (*os.Root, string, error) {
 		return nil, "", err
 	}
 	return root, name, nil
+}
+
+// openRoot opens a granted folder. Beneath another root than "/" no link leads
+// out of that either; at "/" the folder is opened as the operator has named it.
+func (p *policy) openRoot(dir string) (*os.Root, error) {
+	if p.root == "/" {
+		return os.OpenRoot("/" + dir)
+	}
+	top, err := os.OpenRoot(p.root)
+	if err != nil {
+		return nil, err
+	}
+	defer top.Close()
+	inside := strings.Trim(dir, "/")
+	if inside == "" {
+		inside = "."
+	}
+	return top.OpenRoot(inside)
 }
 
 // rooted is where an absolute path of a plugin lies in the host's file system.

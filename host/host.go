@@ -312,15 +312,18 @@ func moduleLimit(l guest.Limits) int64 {
 }
 
 // assign finds the plugin of each source: what Serve says, else the one plugin
-// whose manifest names it, where a configured plugin wins over a built-in one.
+// whose manifest names it. A built-in plugin is replaced only by what Serve says:
+// a plugin that was configured for its prepare hook must not take a source over.
 func (h *Host) assign(byName map[string]*loaded) error {
 	for _, l := range h.plugins {
 		for _, source := range l.manifest.Sources {
 			other := h.serves[source]
 			switch {
-			case other == nil || (other.Builtin && !l.Builtin):
+			case other == nil:
 				h.serves[source] = l
-			case other.Builtin == l.Builtin && h.cfg.Serve[source] == "":
+			case other.Builtin != l.Builtin:
+				h.keepBuiltin(source, other, l)
+			case h.cfg.Serve[source] == "":
 				return usagef("the plugins %q and %q both serve %s: name one as its plugin in the configuration", other.Name, l.Name, source)
 			}
 		}
@@ -336,6 +339,19 @@ func (h *Host) assign(byName map[string]*loaded) error {
 		h.serves[source] = l
 	}
 	return nil
+}
+
+// keepBuiltin lets the built-in one of two plugins serve a source.
+func (h *Host) keepBuiltin(source string, a, b *loaded) {
+	builtin, configured := a, b
+	if b.Builtin {
+		builtin, configured = b, a
+	}
+	h.serves[source] = builtin
+	if h.cfg.Serve[source] == "" {
+		h.log.Warn("a plugin names a source that a built-in plugin serves; it serves it only when the source's configuration says so",
+			"plugin", configured.Name, "source", source)
+	}
 }
 
 // checkChains makes sure that every chained plugin exists and can prepare.

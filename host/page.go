@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -101,8 +102,12 @@ func (r *run) callPart(ctx context.Context, l *loaded, hook abi.Hook, part *page
 	for i, it := range part.items {
 		in.Items[i] = abi.Item{Key: it.result.Key, Desc: it.desc}
 	}
+	if err := r.timeouts.check(l); err != nil {
+		return err
+	}
 	out, err := r.pool(l).Call(ctx, hook, in.Append(nil), &caller{run: r, plugin: l, hook: hook, page: part})
 	if err != nil {
+		r.timeouts.note(l, err)
 		return err
 	}
 	outcomes, err := decodeOutput(out, hook, part)
@@ -122,7 +127,7 @@ func decodeOutput(out []byte, hook abi.Hook, p *page) ([]abi.Outcome, error) {
 	if len(out) == 0 {
 		return nil, nil
 	}
-	o, err := abi.DecodeOutput(out)
+	o, err := abi.DecodeOutputOf(out, len(p.items))
 	if err != nil {
 		return nil, fmt.Errorf("the output is wrong: %w", err)
 	}
@@ -159,7 +164,7 @@ func (r *run) apply(l *loaded, hook abi.Hook, p *page, o abi.Outcome) {
 	case o.Error != nil:
 		r.fail(it, r.reported(it, l, hook, o.Error))
 	case o.Skip != "":
-		it.result.Reason = plain(r.host.secrets.Redact(o.Skip), 1000)
+		it.result.Reason = plain(r.host.secrets.Redact(o.Skip), maxText)
 		r.end(it, Skipped)
 	case o.Desc != nil:
 		if err := r.describe(it, l, o.Desc); err != nil {
@@ -175,6 +180,9 @@ func (r *run) apply(l *loaded, hook abi.Hook, p *page, o abi.Outcome) {
 // describe replaces the description of an item by what a prepare hook made of
 // it, which must satisfy the schema of the source's plugin.
 func (r *run) describe(it *item, l *loaded, desc []byte) error {
+	if len(desc) > maxDescription {
+		return fmt.Errorf("the description that it returned has %d bytes, but may have %d", len(desc), maxDescription)
+	}
 	if problems := r.plugin.checkPrepared(desc); len(problems) > 0 {
 		return fmt.Errorf("the description that it returned is wrong: %w", problems)
 	}
@@ -183,22 +191,31 @@ func (r *run) describe(it *item, l *loaded, desc []byte) error {
 			return err
 		}
 	}
-	// The output belongs to this call alone, so the slice may be kept.
-	it.desc = desc
+	// A copy, so that one description does not keep the whole output in memory.
+	it.desc = bytes.Clone(desc)
 	return nil
 }
 
 // reported is the error of an item that a plugin reported itself. What a
 // built-in plugin says needs no mark of where it came from.
 func (r *run) reported(it *item, l *loaded, hook abi.Hook, in *abi.Error) *Error {
-	e := r.itemError(it, l, hook, abi.KnownKind(in.Kind), in)
-	e.Message = plain(r.host.secrets.Redact(in.Message), 4000)
+	said := &abi.Error{
+		Kind: abi.KnownKind(in.Kind), Message: plain(r.host.secrets.Redact(in.Message), maxText), Hint: plain(r.host.secrets.Redact(in.Hint), maxText),
+	}
+	e := r.itemError(it, l, hook, said.Kind, said)
+	e.Message, e.Hint = said.Message, said.Hint
 	if !l.Builtin {
 		e.Message = fmt.Sprintf("plugin %s, %s: %s", l.Name, hook, e.Message)
 	}
-	e.Hint = plain(r.host.secrets.Redact(in.Hint), 1000)
 	return e
 }
+
+// maxText is where messages, hints and reasons of plugins are cut, in bytes.
+const maxText = 4000
+
+// maxDescription is the largest description that a prepare hook may return, in
+// bytes: the host keeps it until the item is fetched.
+const maxDescription = 64 << 10
 
 // describeHookError fills in what is known about the failure of a whole call.
 func (r *run) describeHookError(e *Error, l *loaded, hook abi.Hook, err error) {
@@ -208,8 +225,8 @@ func (r *run) describeHookError(e *Error, l *loaded, hook abi.Hook, err error) {
 	}
 	// What a guest says may hold anything, also what it was sent.
 	defer func() {
-		e.Message = plain(r.host.secrets.Redact(e.Message), 4000)
-		e.Hint = plain(r.host.secrets.Redact(e.Hint), 1000)
+		e.Message = plain(r.host.secrets.Redact(e.Message), maxText)
+		e.Hint = plain(r.host.secrets.Redact(e.Hint), maxText)
 	}()
 	var said *abi.Error
 	switch {

@@ -122,6 +122,7 @@ func (r *run) preparePage(ctx context.Context, p *page, jobs chan<- *job) {
 		return // what a hook did not get to say is not the plugin's fault
 	}
 	for _, it := range p.open() {
+		it.desc = nil // the job has all that is needed of it
 		j := p.jobs[it]
 		if j == nil {
 			r.fail(it, r.itemError(it, r.plugin, abi.FetchOne, abi.ErrPlugin,

@@ -170,14 +170,16 @@ func coversURL(prefix, raw string) bool {
 	if dir == "" || dir == "/" {
 		return true
 	}
-	// A path with dot segments is judged by where it leads; an encoded slash
-	// could be read either way by a server and is not covered by any prefix.
+	// A server or a file system may read dot segments, doubled or encoded slashes
+	// otherwise than this check, so no prefix covers them.
 	at := u.EscapedPath()
 	if strings.Contains(strings.ToLower(at), "%2f") || strings.Contains(strings.ToLower(at), "%2e") {
 		return false
 	}
-	clean := path.Clean("/" + at)
-	return clean == strings.TrimSuffix(dir, "/") || strings.HasPrefix(clean, strings.TrimSuffix(dir, "/")+"/")
+	if path.Clean(at) != strings.TrimSuffix(at, "/") {
+		return false
+	}
+	return at == strings.TrimSuffix(dir, "/") || strings.HasPrefix(at, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // port is the port that a URL names or its scheme implies.
@@ -209,10 +211,11 @@ func coversPath(entry, value string) bool {
 	return entry == value
 }
 
-// pathEntry returns the requested entry that covers a path, for the folder that
-// a path must not leave.
+// pathEntry returns the granted entry that covers a path, for the folder that a
+// path must not leave. It is the operator's entry and not the plugin's request,
+// which could name a link as the folder.
 func (p *policy) pathEntry(capability, value string) string {
-	for _, entry := range p.requested[capability] {
+	for _, entry := range p.granted[capability] {
 		if coversPath(entry, value) {
 			return entry
 		}

@@ -26,6 +26,10 @@ func TestCovers(t *testing.T) {
 		{"download", "https://a.example/dir", "https://a.example/dir/x", true},
 		{"download", "https://a.example/dir", "https://a.example/directory", false},
 		{"download", "https://a.example/dir/", "https://a.example/dir/../x", false},
+		{"download", "file:///srv/", "file:///srv/link/../x", false},
+		{"download", "file:///srv/", "file:/srv/link/../x", false},
+		{"download", "https://a.example/dir/", "https://a.example/dir//x", false},
+		{"download", "https://a.example/dir/", "https://a.example/dir/x/", true},
 		{"download", "https://a.example/dir/", "https://a.example/dir/%2e%2e/x", false},
 		{"download", "https://a.example/dir/", "https://a.example/dir/..%2fx", false},
 		{"download", "file:///srv/", "file:///srv/x", true},
@@ -105,7 +109,11 @@ func TestReadStaysBeneathTheGrant(t *testing.T) {
 	write("etc/dir/good", "good")
 	write("etc/dir/large", strings.Repeat("x", 101))
 	write("etc/key", "secret")
+	if err := os.MkdirAll(filepath.Join(root, "out"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for link, target := range map[string]string{
+		"etc/leaves": t.TempDir(), "etc/dir/folder": "../../out",
 		"etc/dir/inside": "good", "etc/dir/outside": "../key", "etc/dir/absolute": filepath.Join(root, "etc/key"), "etc/alias": "dir",
 	} {
 		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
@@ -131,8 +139,17 @@ func TestReadStaysBeneathTheGrant(t *testing.T) {
 			t.Errorf("%s: status %s, want %s (%v)", path, got, status, err)
 		}
 	}
+	// What the plugin requests does not choose the folder: its request may name
+	// a link, or a folder above the granted one.
+	q := newPolicy(Plugin{Name: "q", Grant: Grant{Read: []string{"/etc/dir/", "/etc/leaves/"}}}, root)
+	q.request([]plugin.Capability{{Name: "read", Values: []string{"/", "/etc/dir/folder/"}}})
+	for _, path := range []string{"/etc/dir/outside", "/etc/dir/folder/x", "/etc/leaves/x"} {
+		if _, err := q.readFile(path, 100); err == nil || statusOfFile(err).String() != "denied" {
+			t.Errorf("%s: %v, want a denial", path, err)
+		}
+	}
 	names, err := p.list("/etc/dir")
-	if err != nil || strings.Join(names, " ") != "absolute good inside large outside" {
+	if err != nil || strings.Join(names, " ") != "absolute folder good inside large outside" {
 		t.Errorf("list: %v, %v", names, err)
 	}
 	for path, want := range map[string]string{"/etc/dir": "dir", "/etc/dir/good": "file", "/etc/dir/none": "none", "/etc/none": "none"} {

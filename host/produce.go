@@ -18,6 +18,13 @@ import (
 // maxURLs bounds how many URLs one item may be tried from.
 const maxURLs = 100
 
+// maxURLBytes and maxHeaderBytes bound what one item may send: the length of a
+// URL, and of all names and values of its header together. Servers refuse more.
+const (
+	maxURLBytes    = 8 << 10
+	maxHeaderBytes = 64 << 10
+)
+
 // job is a download that a plugin asked for; it runs after the hook returned.
 type job struct {
 	item *item
@@ -47,6 +54,9 @@ func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
 	req := download.Request{Name: d.Key, URLs: d.URLs, Insecure: d.Insecure}
 	req.CheckURL = func(source string, u *url.URL) error { return c.allowURL(it, source, u.String()) }
 	for _, raw := range d.URLs {
+		if len(raw) > maxURLBytes {
+			return abi.Invalid, nil, fmt.Errorf("a url has %d bytes, but may have %d", len(raw), maxURLBytes)
+		}
 		if err := c.allowURL(it, raw, raw); err != nil {
 			return abi.Denied, nil, err
 		}
@@ -98,7 +108,11 @@ var reservedHeaders = []string{
 
 // headers checks the fields and splits them into plain and sealed ones.
 func (c *caller) headers(req *download.Request, it *item, fields []abi.Header) (abi.Status, error) {
+	size := 0
 	for _, f := range fields {
+		if size += len(f.Name) + len(f.Value) + len(f.Prefix); size > maxHeaderBytes {
+			return abi.Invalid, fmt.Errorf("the headers have more than %d bytes", maxHeaderBytes)
+		}
 		name := textproto.CanonicalMIMEHeaderKey(f.Name)
 		if !httpguts.ValidHeaderFieldName(f.Name) || slices.Contains(reservedHeaders, name) {
 			return abi.Invalid, fmt.Errorf("a download must not set the header %s", plain(f.Name, 60))

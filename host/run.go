@@ -24,6 +24,9 @@ type run struct {
 	store  *store.Store
 	files  *store.Files
 	splits splits
+	// timeouts and denials keep a plugin from taking time and log without end.
+	timeouts timeouts
+	denials  denials
 
 	mu    sync.Mutex
 	pools map[*loaded]*guest.Pool

@@ -17,6 +17,9 @@ const (
 	// readBuffer holds a small file with its header, so that it comes in one
 	// read. Larger reads go past it.
 	readBuffer = 32 << 10
+	// maxIdle bounds the idle connections of one transport over all hosts: each
+	// is an open file.
+	maxIdle = 128
 	// idleTime is how long a connection is kept that nobody uses.
 	idleTime = 60 * time.Second
 	// pingTime is how long an HTTP/2 connection may be silent before it is
@@ -130,6 +133,7 @@ func (t *transports) make(s settings, proxy *url.URL) (*http.Transport, error) {
 		DisableCompression:     true,
 		MaxConnsPerHost:        cfg.PerHost,
 		MaxIdleConnsPerHost:    cfg.PerHost,
+		MaxIdleConns:           maxIdle,
 		IdleConnTimeout:        idleTime,
 		ReadBufferSize:         readBuffer,
 		MaxResponseHeaderBytes: 256 << 10,

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -58,16 +59,21 @@ func (l *logs) line(level abi.Level, text []byte) {
 // stream is standard output or standard error of a guest: an io.Writer that
 // never fails, so that a guest does not notice limits.
 type stream struct {
-	logs   func() *logs
+	state  func() *callState
 	stderr bool
 }
 
 // Write logs the lines that data completes.
 func (s stream) Write(data []byte) (int, error) {
-	l := s.logs()
-	if l == nil {
+	st := s.state()
+	if st == nil {
 		return len(data), nil
 	}
+	// One call of fd_write can ask for any number of writes of the whole memory.
+	if st.ctx.Err() != nil {
+		panic(&fault{cause: Deadline, err: errors.New("the call was ended while the plugin wrote to its standard output")})
+	}
+	l := &st.logs
 	pending, level := &l.out, abi.LevelInfo
 	if s.stderr {
 		pending, level = &l.err, abi.LevelWarn

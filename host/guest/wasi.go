@@ -71,18 +71,13 @@ func (c *clock) sleep(ns int64) {
 // environment, no files; standard output and error go to the log.
 func (in *wasmInstance) moduleConfig() wazero.ModuleConfig {
 	src := in.plugin.src
-	c := &clock{real: src.Clock, state: func() *callState { return in.state }}
-	logsOf := func() *logs {
-		if in.state == nil {
-			return nil
-		}
-		return &in.state.logs
-	}
+	state := func() *callState { return in.state }
+	c := &clock{real: src.Clock, state: state}
 	return wazero.NewModuleConfig().
 		WithName("").
 		WithStartFunctions().
-		WithStdout(stream{logs: logsOf}).
-		WithStderr(stream{logs: logsOf, stderr: true}).
+		WithStdout(stream{state: state}).
+		WithStderr(stream{state: state, stderr: true}).
 		WithWalltime(c.wall, sys.ClockResolution(time.Microsecond)).
 		WithNanotime(c.mono, sys.ClockResolution(time.Microsecond)).
 		WithNanosleep(c.sleep).

@@ -86,7 +86,7 @@ func compile(name string, schema []byte, closed bool) (*Schema, error) {
 	if !ok {
 		return fail(Problem{Message: "expected an object, found " + describe(v)})
 	}
-	if problems := checkDraft(m); len(problems) > 0 {
+	if problems := append(checkDraft(m), checkPatterns(m)...); len(problems) > 0 {
 		return fail(problems...)
 	}
 	if _, own := m["additionalProperties"]; closed && !own {

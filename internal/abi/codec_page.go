@@ -95,21 +95,34 @@ func (o *Outcome) append(dst []byte) []byte {
 
 // DecodeOutput decodes an output. No data at all is an output that changes
 // nothing.
-func DecodeOutput(data []byte) (Output, error) {
+func DecodeOutput(data []byte) (Output, error) { return DecodeOutputOf(data, len(data)) }
+
+// DecodeOutputOf is DecodeOutput for a page of so many items: an output that
+// names more is refused before it takes memory.
+func DecodeOutputOf(data []byte, items int) (Output, error) {
 	var o Output
 	if len(data) == 0 {
 		return o, nil
 	}
-	err := decode(data, &o)
+	err := decode(data, &boundedOutput{&o, items})
 	return o, err
 }
 
-func (o *Output) read(r *rawjson.Reader) error {
+// boundedOutput is an Output that is read up to a number of items.
+type boundedOutput struct {
+	*Output
+	most int
+}
+
+func (o *boundedOutput) read(r *rawjson.Reader) error {
 	return r.Object(func(key []byte) error {
 		if string(key) != "items" {
 			return r.Skip()
 		}
-		return r.Array(func(int) error {
+		return r.Array(func(i int) error {
+			if i >= o.most {
+				return r.Fail("the output names more items than the page has")
+			}
 			o.Items = append(o.Items, Outcome{})
 			return o.Items[len(o.Items)-1].read(r)
 		})
