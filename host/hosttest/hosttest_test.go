@@ -48,6 +48,7 @@ func get(client *http.Client, url string, timeout time.Duration) seen {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	req.Close = true // what one fault left on a connection must not meet the next
 	resp, err := client.Do(req)
 	if err != nil {
 		return seen{err: err}

@@ -115,11 +115,11 @@ func TestReadmeCommands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	script := func(text string) string {
+	script := func(where, text string) string {
 		t.Helper()
 		text = strings.ReplaceAll(text, "/tmp/", dir+"/tmp-")
 		cmd := exec.Command("bash", "-euo", "pipefail", "-c", text)
-		cmd.Dir = dir
+		cmd.Dir = where
 		cmd.Env = append(os.Environ(), "SOURCEHOST_CACHE="+built.cache, "GOWORK=off")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -128,7 +128,7 @@ func TestReadmeCommands(t *testing.T) {
 		return string(out)
 	}
 	first := strings.Replace(readmeBlocks(t, "make build", "first.json")[0], "make build\n", "", 1)
-	out := script(first)
+	out := script(dir, first)
 	for _, want := range []string{"1 fetched", "sha256:"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the first manifest: no %q in\n%s", want, out)
@@ -140,8 +140,8 @@ func TestReadmeCommands(t *testing.T) {
 	if !found {
 		t.Fatal("the block that packs the plugin has one line only")
 	}
-	script("cd " + root + "\n" + build)
-	if out := script(rest); !strings.Contains(out, "acme-header") {
+	script(root, build)
+	if out := script(dir, rest); !strings.Contains(out, "acme-header") {
 		t.Errorf("plugin inspect does not show the plugin:\n%s", out)
 	}
 	// The configuration is accepted, and grants what the plugin requests.
@@ -149,7 +149,7 @@ func TestReadmeCommands(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "sourcehost.toml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out = script("bin/sourcehost --config sourcehost.toml sources -v")
+	out = script(dir, "bin/sourcehost --config sourcehost.toml sources -v")
 	if !strings.Contains(out, "acme-header") || strings.Contains(out, "denied") {
 		t.Errorf("sources -v:\n%s", out)
 	}
