@@ -20,15 +20,26 @@ const (
 	rescan = 20 * watchEvery
 )
 
-// group is the processes of a program: those of its session and all descendants
-// that were seen, also after their parents are gone.
+// group is the processes of a program: those of its session, those that bear its
+// mark, and all descendants of these.
 type group struct {
 	leader int            // whose id is that of the process group and session, too
+	start  uint64         // of the leader
+	mark   uint64         // see brand
 	known  map[int]uint64 // start time of each, since ids are used again
 
 	tasks   int
 	scanned time.Time
 	count   int
+}
+
+// newGroup makes the group of a program that has just been started.
+func newGroup(leader int) group {
+	g := group{leader: leader, known: make(map[int]uint64), mark: brand(leader)}
+	if st, ok := readStatus(strconv.Itoa(leader)); ok {
+		g.start = st.start
+	}
+	return g
 }
 
 // signal sends a signal to the program's first process group.
@@ -83,7 +94,8 @@ func (g *group) scan() []status {
 	for i, st := range all {
 		children[st.parent] = append(children[st.parent], i)
 		start, known := g.known[st.pid]
-		if st.pid == g.leader || st.group == g.leader || st.session == g.leader || known && start == st.start {
+		if st.group == g.leader || st.session == g.leader || known && start == st.start ||
+			st.start >= g.start && g.mark != 0 && branded(st.pid, g.mark) {
 			add(i)
 		}
 	}

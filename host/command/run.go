@@ -140,7 +140,7 @@ func (p *process) start() error {
 	if err != nil {
 		return err
 	}
-	p.group = group{leader: p.proc.Pid, known: make(map[int]uint64)}
+	p.group = newGroup(p.proc.Pid)
 	p.stdout = bounded{max: p.spec.MaxStdout, over: func() {
 		p.halt(KindLimit, "killed: it wrote more than %d bytes to its standard output", p.spec.MaxStdout)
 	}}
