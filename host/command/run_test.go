@@ -311,9 +311,8 @@ func TestForkBomb(t *testing.T) {
 		spec := sh(t, "")
 		script := filepath.Join(spec.Dir, "bomb")
 		text := fmt.Sprintf(`n=${1:-8}
-[ "$n" -gt 0 ] && [ -e %[1]s ] || exec sleep 20
-%[2]ssh %[1]s $((n-1)) & %[2]ssh %[1]s $((n-1)) &
-exec sleep 20`, script, prefix)
+[ "$n" -gt 0 ] && { %[2]ssh %[1]s $((n-1)) & %[2]ssh %[1]s $((n-1)) & }
+i=0; while [ $i -lt 100 ] && [ -e %[1]s ]; do sleep 0.2; i=$((i+1)); done`, script, prefix)
 		if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
