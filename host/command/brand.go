@@ -17,8 +17,7 @@ const rttime = "Max realtime timeout"
 // scheduling may compute without a pause.
 //
 // A daemon leaves process group, session and parent behind, and may change its
-// environment and close all files, but has no reason to touch this. The program
-// has just been started when it is branded, and is still busy loading itself.
+// environment and close all files, but has no reason to touch this.
 func brand(pid int) uint64 {
 	mark := 1<<56 | rand.Uint64()>>8
 	if unix.Prlimit(pid, unix.RLIMIT_RTTIME, &unix.Rlimit{Cur: mark, Max: mark}, nil) != nil {

@@ -131,16 +131,9 @@ func (p *process) start() error {
 		p.mine, theirs = append(p.mine, r), append(theirs, w)
 	}
 	outputs := p.mine[len(p.mine)-2:]
-	p.proc, err = os.StartProcess(p.spec.Program, append([]string{p.spec.Program}, p.spec.Args...), &os.ProcAttr{
-		Dir:   p.spec.Dir,
-		Env:   append([]string{}, p.spec.Env...), // nil would mean our own
-		Files: theirs,
-		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
-	})
-	if err != nil {
+	if err := p.launch(theirs); err != nil {
 		return err
 	}
-	p.group = newGroup(p.proc.Pid)
 	p.stdout = bounded{max: p.spec.MaxStdout, over: func() {
 		p.halt(KindLimit, "killed: it wrote more than %d bytes to its standard output", p.spec.MaxStdout)
 	}}
@@ -158,6 +151,42 @@ func (p *process) start() error {
 		close(p.exited)
 	}()
 	return nil
+}
+
+// launch starts the program with a brand on it. Tracing it stops it before its
+// first instruction, so that the brand is there before any child can be.
+func (p *process) launch(files []*os.File) (err error) {
+	sys := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Ptrace: true}
+	attr := &os.ProcAttr{
+		Dir:   p.spec.Dir,
+		Env:   append([]string{}, p.spec.Env...), // nil would mean our own
+		Files: files,
+		Sys:   sys,
+	}
+	args := append([]string{p.spec.Program}, p.spec.Args...)
+	p.proc, err = os.StartProcess(p.spec.Program, args, attr)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) {
+		sys.Ptrace = false // tracing may be forbidden on this machine
+		p.proc, err = os.StartProcess(p.spec.Program, args, attr)
+	}
+	if err != nil {
+		return err
+	}
+	if sys.Ptrace {
+		waitStop(p.proc.Pid)
+	}
+	p.group = newGroup(p.proc.Pid)
+	if sys.Ptrace {
+		_ = unix.PtraceDetach(p.proc.Pid) // fails when it was killed meanwhile
+	}
+	return nil
+}
+
+// waitStop returns when a traced process has stopped, or has ended, and leaves the
+// latter to be reaped.
+func waitStop(pid int) {
+	for unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
 }
 
 // openStdin adds the program's end of its input to theirs and returns ours, which
