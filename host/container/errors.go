@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // Kind classifies an Error. The values are those of the plugin contract's
@@ -49,10 +48,8 @@ type Error struct {
 	// Hint says what the user can do; may be empty.
 	Hint string
 
-	// passing: the next attempt may go better.
-	passing bool
-	// wait is the pause that the registry asked for.
-	wait time.Duration
+	// tries is how many attempts may end like this; 0 means one.
+	tries int
 }
 
 // Unwrap returns the cause.
