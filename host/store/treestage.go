@@ -134,7 +134,8 @@ func (s *TreeStage) commit(ctx context.Context) error {
 		return err
 	}
 	if err := w.sync(tree); err != nil {
-		if ctx.Err() == nil {
+		var de *DiskError
+		if errors.As(err, &de) { // a second sync would not report it again
 			s.broken = err
 		}
 		return err
@@ -178,8 +179,11 @@ func (s *TreeStage) name(tree *folder) error {
 // join moves the part into an entry that exists.
 func (s *TreeStage) join(tree *folder) error {
 	entry, err := s.trees.entry(s.key)
+	if err == unix.ENOENT { // it was removed just now
+		err = s.trees.files.content.fail("open folder", s.key.text, err)
+	}
 	if err != nil {
-		return s.trees.files.content.orFail("open folder", s.key.text, err)
+		return err
 	}
 	defer entry.close()
 	content, d := s.trees.files.content, s.trees.files.store.disk
