@@ -30,7 +30,7 @@ type job struct {
 	Twice     bool   // two goroutines want each item
 	Slow      time.Duration
 	Log       string // a line is appended for each item that is produced
-	Trees     bool // entries that are folders, Small of them, instead of files
+	Trees     bool   // entries that are folders, Small of them, instead of files
 	Umask     int
 	KillAt    int64 // kill the process at this operation of the disk; 0 never
 	KillAfter bool  // after the operation, not before
