@@ -42,6 +42,7 @@ func signs() []sign {
 	return []sign{
 		{"loading trust policy", KindInvalid, 0, hintPolicy},
 		{"policy.json: no such file", KindInvalid, 0, hintPolicy},
+		{"zstd compression is not supported for docker", KindInvalid, 0, "use the format " + string(Dir) + " for this image"},
 		{"source image rejected", KindDenied, 0, hintSigned},
 		{"no space left on device", KindDisk, 0, hintDisk},
 		{"disk quota exceeded", KindDisk, 0, hintDisk},
@@ -62,7 +63,7 @@ func signs() []sign {
 		{"blob unknown", KindNotFound, 0, ""},
 		{"does not match provided manifest digest", KindMismatch, mismatchTries, ""},
 		{"digest did not match", KindMismatch, mismatchTries, ""},
-		{"does not match config digest", KindMismatch, mismatchTries, ""},
+		{"does not match expected sha256:", KindMismatch, mismatchTries, ""},
 		{"size mismatch", KindMismatch, mismatchTries, ""},
 		{"connection refused", KindNetwork, always, ""},
 		{"connection reset", KindNetwork, always, ""},
@@ -169,8 +170,8 @@ func (e *cleaned) Unwrap() error { return e.err }
 // is where registries put the permission to load a blob.
 func clean(err error) error {
 	text := cleanText(err.Error())
-	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText], "") + "..."
+	if len(text) > maxText { // what was done stands at one end, and why it failed at the other
+		text = strings.ToValidUTF8(text[:maxText/2], "") + " ... " + strings.ToValidUTF8(text[len(text)-maxText/2:], "")
 	}
 	if text == err.Error() {
 		return err

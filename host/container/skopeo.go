@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -124,8 +126,30 @@ func (e *skopeo) rawManifest(ctx context.Context, r Request) ([]byte, error) {
 	}
 	args := append(e.global(&r, ""), "inspect", "--raw")
 	args = append(args, source...)
-	return e.run(ctx, e.program, append(args, r.reference()), e.env(), r.Dest, nil)
+	return e.start(ctx, &r, append(args, r.reference()), nil)
 }
+
+// start runs skopeo. The error is what skopeo says, if it says so in the usual
+// form; the command is for the log.
+func (e *skopeo) start(ctx context.Context, r *Request, args []string, progress func(string)) ([]byte, error) {
+	stdout, err := e.run(ctx, e.program, args, e.env(), r.Dest, progress)
+	if err == nil {
+		return stdout, nil
+	}
+	e.cfg.Logger.Debug("skopeo failed", "args", args, "error", cleanText(err.Error()))
+	found := fatal.FindAllStringSubmatch(err.Error(), -1)
+	if found == nil {
+		return nil, err
+	}
+	said, unquoteErr := strconv.Unquote(found[len(found)-1][1])
+	if unquoteErr != nil {
+		return nil, err
+	}
+	return nil, &cleaned{"skopeo: " + said, err}
+}
+
+// fatal is the form of skopeo's last line.
+var fatal = regexp.MustCompile(`level=fatal msg=("(?:[^"\\]|\\.)*")`)
 
 // Copy runs skopeo, after a look at the manifest where blobs are shared.
 func (e *skopeo) Copy(ctx context.Context, r Request) (Info, error) {
@@ -162,7 +186,7 @@ func (e *skopeo) archiveShared(ctx context.Context, r *Request, m *document) (In
 		return info, err
 	}
 	args := []string{"--tmpdir", r.scratch(), "--insecure-policy", "copy", "--quiet", "dir:" + ImageFolder, "docker-archive:" + ArchiveFile}
-	if _, err := e.run(ctx, e.program, args, e.env(), r.Dest, nil); err != nil {
+	if _, err := e.start(ctx, r, args, nil); err != nil {
 		return info, err
 	}
 	if err := os.RemoveAll(r.image()); err != nil {
@@ -257,7 +281,7 @@ func (e *skopeo) copy(ctx context.Context, r *Request, registriesDir string, tot
 		stop := watch(r, total)
 		defer stop()
 	}
-	_, err = e.run(ctx, e.program, args, e.env(), r.Dest, func(line string) {
+	_, err = e.start(ctx, r, args, func(line string) {
 		e.cfg.Logger.Debug("skopeo", "line", cleanText(line))
 	})
 	return Info{Bytes: written(r.Dest), Image: r.reference()}, err
