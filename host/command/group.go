@@ -69,11 +69,11 @@ func (g *group) kill(limit time.Duration) {
 		// One signal for the whole group: no fork in it can escape this.
 		g.signal(unix.SIGKILL)
 		left := g.scan()
-		if len(left) == 0 || time.Now().After(deadline) {
-			return
-		}
 		for _, st := range left {
 			st.kill()
+		}
+		if len(left) == 0 || time.Now().After(deadline) {
+			return
 		}
 		time.Sleep(pause)
 	}

@@ -14,13 +14,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// settleTime is how long Run waits for killed processes to be gone, and then for
-// the last of their output. Only a process that hangs in the kernel takes so long.
-const settleTime = 300 * time.Millisecond
+const (
+	// killTime is how long processes are hunted down. One pass is enough unless
+	// they fork outside of the session; on a busy machine a pass takes its time.
+	killTime = 3 * time.Second
+	// settleTime is how long Run waits then for the last of their output. Only a
+	// process that hangs in the kernel takes so long.
+	settleTime = 300 * time.Millisecond
+)
 
 // Run runs a program to its end. The error is an *Error unless the program exits
 // with status 0, was not killed, and kept its limits. When ctx ends, Run returns
-// within Grace and a fraction of a second, whatever the program does.
+// within Grace and a fraction of a second, unless the program forks processes into
+// new sessions as fast as they are killed, or hangs in the kernel: then it may take
+// seconds.
 func Run(ctx context.Context, spec Spec) (Result, error) {
 	spec = spec.complete()
 	result, failed := run(ctx, spec)
@@ -270,7 +277,7 @@ var errHeld = errors.New("a process that it left behind could not be killed or h
 // settle kills what is left, waits for the last of the output and reaps the
 // program. The error is errHeld, or why output could not be read.
 func (p *process) settle() (*os.ProcessState, error) {
-	p.group.kill(settleTime)
+	p.group.kill(killTime)
 	done := make(chan error, 1)
 	go func() {
 		p.readers.Wait()
