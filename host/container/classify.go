@@ -58,6 +58,7 @@ func signs() []sign {
 		{"access to the resource is denied", KindDenied, 0, hintAuth},
 		{"forbidden", KindDenied, 0, hintAuth},
 		{"is blocked in", KindDenied, 0, "registries.conf blocks this registry"},
+		{"does not resolve to an image id", KindNotFound, 0, ""},
 		{"manifest unknown", KindNotFound, 0, ""},
 		{"name unknown", KindNotFound, 0, ""},
 		{"blob unknown", KindNotFound, 0, ""},

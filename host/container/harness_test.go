@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -35,6 +36,16 @@ func skopeoRun(t *testing.T, args ...string) []byte {
 		t.Fatalf("skopeo %s: %v: %s", strings.Join(args, " "), err, stderr.String())
 	}
 	return out
+}
+
+// trySkopeo runs the real skopeo.
+func trySkopeo(t *testing.T, args ...string) error {
+	t.Helper()
+	out, err := exec.Command(skopeoProgram(t), args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
 }
 
 // runner runs programs as the host does.

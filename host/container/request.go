@@ -45,8 +45,10 @@ type Image struct {
 	Transport string
 	// Name is the repository with its registry, and no tag or digest.
 	Name string
-	// Digest is that of the image's manifest, sha256:HEX. Ignored with
-	// Request.IndexOnly, where the item's ID is the digest.
+	// Digest is that of the image's manifest, sha256:HEX, or of a list that
+	// names it. Ignored with Request.IndexOnly, where the item's ID is the digest.
+	// A storage only looks the image up by it: what it gives has a manifest of
+	// its own, and the layers are checked against the image's config.
 	Digest string
 	// StorageLocation is the absolute path of another storage than the host's
 	// own. Only for ContainersStorage.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -43,7 +45,8 @@ func verify(ctx context.Context, engine Engine, r *Request) error {
 		}
 		return nil
 	}
-	if got != r.Image.Digest {
+	// A storage keeps layers uncompressed and writes a manifest to match.
+	if got != r.Image.Digest && !r.storage() {
 		if err := verifyListed(ctx, engine, r, got); err != nil {
 			return err
 		}
@@ -104,7 +107,43 @@ func verifyDir(ctx context.Context, r *Request, m *document) error {
 				Err: fmt.Errorf("%s: a blob came as %s, and the manifest names %s", r.named(), got, b.Digest)}
 		}
 	}
+	if r.storage() {
+		if err := verifyDiffs(r, m); err != nil {
+			return err
+		}
+	}
 	return onlyKnown(r.image(), known)
+}
+
+// verifyDiffs checks the layers of an image out of a storage against its
+// config, which names them by the digests of their uncompressed content.
+func verifyDiffs(r *Request, m *document) error {
+	data, err := readSmall(filepath.Join(r.image(), strings.TrimPrefix(m.Config.Digest, "sha256:")))
+	if err != nil {
+		return err
+	}
+	named, err := diffIDs(r, data)
+	if err != nil {
+		return err
+	}
+	same := slices.EqualFunc(named, m.Layers, func(id string, d descriptor) bool { return id == d.Digest })
+	if !same {
+		return mismatch("%s: the layers that came are not those which the image's config names", r.named())
+	}
+	return nil
+}
+
+// diffIDs are the layers as the image's config names them.
+func diffIDs(r *Request, config []byte) ([]string, error) {
+	var image struct {
+		RootFS struct {
+			DiffIDs []string `json:"diff_ids"`
+		} `json:"rootfs"`
+	}
+	if err := json.Unmarshal(config, &image); err != nil {
+		return nil, mismatch("%s: the image's config cannot be read: %w", r.named(), err)
+	}
+	return image.RootFS.DiffIDs, nil
 }
 
 // onlyKnown refuses files that belong to no image.

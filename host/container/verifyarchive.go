@@ -60,15 +60,10 @@ func verifyArchive(ctx context.Context, r *Request) error {
 
 // verifyLayers compares the layers with what the config names.
 func (c *archiveContent) verifyLayers(r *Request, item archiveItem) error {
-	var config struct {
-		RootFS struct {
-			DiffIDs []string `json:"diff_ids"`
-		} `json:"rootfs"`
+	named, err := diffIDs(r, c.texts[item.Config])
+	if err != nil {
+		return err
 	}
-	if err := json.Unmarshal(c.texts[item.Config], &config); err != nil {
-		return mismatch("%s: the image's config cannot be read: %w", r.named(), err)
-	}
-	named := config.RootFS.DiffIDs
 	if len(named) != len(item.Layers) {
 		return mismatch("%s: the archive has %d layers, and the image's config names %d", r.named(), len(item.Layers), len(named))
 	}
