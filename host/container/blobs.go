@@ -2,9 +2,6 @@ package container
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -76,43 +73,6 @@ func (b *blobs) tryClaim(digests []string) (wait chan struct{}, release func()) 
 		}
 		close(done)
 	}
-}
-
-// get returns whether the blob had to be loaded, which is what load does. The
-// blob is at path afterwards, and its digest is right.
-func (b *blobs) get(ctx context.Context, digest string, load func(w io.Writer) error) (loaded bool, err error) {
-	release, err := b.claim(ctx, []string{digest})
-	if err != nil {
-		return false, err
-	}
-	defer release()
-	if b.has(digest) {
-		return false, nil
-	}
-	if err := os.MkdirAll(b.dir, 0o700); err != nil {
-		return false, diskError(err)
-	}
-	f, err := os.CreateTemp(b.dir, ".loading-*")
-	if err != nil {
-		return false, diskError(err)
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	h := sha256.New()
-	if err := load(io.MultiWriter(f, h)); err != nil {
-		return false, err
-	}
-	if got := "sha256:" + hex.EncodeToString(h.Sum(nil)); got != digest {
-		return false, &Error{Kind: KindMismatch, tries: mismatchTries,
-			Err: fmt.Errorf("a blob came as %s, and the manifest names %s", got, digest)}
-	}
-	if err := f.Chmod(fileMode); err != nil {
-		return false, diskError(err)
-	}
-	if err := os.Rename(f.Name(), b.path(digest)); err != nil {
-		return false, diskError(err)
-	}
-	return true, nil
 }
 
 // link puts a blob into a folder under its name here.

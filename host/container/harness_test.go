@@ -26,7 +26,7 @@ import (
 func skopeoProgram(tb testing.TB) string { return hosttest.NeedProgram(tb, "skopeo", "skopeo") }
 
 // skopeoRun runs the real skopeo and returns its output.
-func skopeoRun(t *testing.T, args ...string) []byte {
+func skopeoRun(t testing.TB, args ...string) []byte {
 	t.Helper()
 	cmd := exec.Command(skopeoProgram(t), args...)
 	var stderr bytes.Buffer
@@ -69,7 +69,7 @@ func environ(variables map[string]string) func(string) (string, bool) {
 }
 
 // newCopier returns a copier with one engine.
-func newCopier(t *testing.T, engine string, cfg container.Config) *container.Copier {
+func newCopier(t testing.TB, engine string, cfg container.Config) *container.Copier {
 	t.Helper()
 	cfg.Engine, cfg.BackoffBase = engine, 10*time.Millisecond
 	if cfg.Environ == nil {
@@ -98,7 +98,7 @@ func eachEngine(t *testing.T, test func(t *testing.T, engine string)) {
 }
 
 // request asks for an image of a registry over plain http.
-func request(t *testing.T, name string, i testImage) container.Request {
+func request(t testing.TB, name string, i testImage) container.Request {
 	t.Helper()
 	dest := filepath.Join(t.TempDir(), "sha256:key") // keys of a store have a colon
 	must(t, os.Mkdir(dest, 0o700))
@@ -149,13 +149,11 @@ type front struct {
 func newFront(t *testing.T, registry string, fault func(w http.ResponseWriter, r *http.Request, n int) bool) *front {
 	t.Helper()
 	f := &front{counts: map[string]int{}, fault: fault}
-	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: registry})
-	director := proxy.Director
-	proxy.Director = func(r *http.Request) {
-		host := r.Host
-		director(r)
-		r.Host = host // so that the registry's redirects lead here
-	}
+	target := &url.URL{Scheme: "http", Host: registry}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host // so that the registry's redirects lead here
+	}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet && f.answered(w, r) {
 			return

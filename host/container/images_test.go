@@ -58,7 +58,7 @@ func (i testImage) digest() string { return digestOf(i.manifest) }
 func (i testImage) id() string     { return digestOf(i.config) }
 
 // tarOf is a layer's content: one file of size bytes that cannot be compressed.
-func tarOf(t *testing.T, name string, size int) []byte {
+func tarOf(t testing.TB, name string, size int) []byte {
 	t.Helper()
 	seed := sha256.Sum256([]byte(name))
 	data := make([]byte, size)
@@ -72,7 +72,7 @@ func tarOf(t *testing.T, name string, size int) []byte {
 	return buf.Bytes()
 }
 
-func gzipLayer(t *testing.T, media, name string, size int) layer {
+func gzipLayer(t testing.TB, media, name string, size int) layer {
 	t.Helper()
 	content := tarOf(t, name, size)
 	var buf bytes.Buffer
@@ -83,7 +83,7 @@ func gzipLayer(t *testing.T, media, name string, size int) layer {
 	return layer{media, buf.Bytes(), digestOf(content)}
 }
 
-func zstdLayer(t *testing.T, name string, size int) layer {
+func zstdLayer(t testing.TB, name string, size int) layer {
 	t.Helper()
 	content := tarOf(t, name, size)
 	w, err := zstd.NewWriter(nil)
@@ -91,14 +91,14 @@ func zstdLayer(t *testing.T, name string, size int) layer {
 	return layer{ociZstd, w.EncodeAll(content, nil), digestOf(content)}
 }
 
-func marshal(t *testing.T, v any) []byte {
+func marshal(t testing.TB, v any) []byte {
 	t.Helper()
 	data, err := json.Marshal(v)
 	must(t, err)
 	return data
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func descriptorOf(media string, data []byte) object {
 }
 
 // newImage makes an image; name makes its config unlike any other.
-func newImage(t *testing.T, media, name, arch string, layers ...layer) testImage {
+func newImage(t testing.TB, media, name, arch string, layers ...layer) testImage {
 	t.Helper()
 	configMedia := ociConfig
 	if media == dockerManifest {
@@ -136,7 +136,7 @@ func newImage(t *testing.T, media, name, arch string, layers ...layer) testImage
 
 // newList makes a list of images, whose architectures are amd64 and arm64.
 // Without a name of its media type in the list with named=false.
-func newList(t *testing.T, media string, named bool, members ...testImage) testImage {
+func newList(t testing.TB, media string, named bool, members ...testImage) testImage {
 	t.Helper()
 	arch := []string{"amd64", "arm64"}
 	var manifests []object
@@ -153,7 +153,7 @@ func newList(t *testing.T, media string, named bool, members ...testImage) testI
 }
 
 // write lays the image out as a dir: folder.
-func (i testImage) write(t *testing.T, dir string) {
+func (i testImage) write(t testing.TB, dir string) {
 	t.Helper()
 	put := func(name string, data []byte) { must(t, os.WriteFile(filepath.Join(dir, name), data, 0o644)) }
 	put("version", []byte("Directory Transport Version: 1.1\n"))
@@ -173,7 +173,7 @@ func (i testImage) write(t *testing.T, dir string) {
 }
 
 // push pushes the image with the real skopeo, as it is.
-func (i testImage) push(t *testing.T, to string, args ...string) {
+func (i testImage) push(t testing.TB, to string, args ...string) {
 	t.Helper()
 	dir := t.TempDir()
 	i.write(t, dir)
@@ -182,7 +182,7 @@ func (i testImage) push(t *testing.T, to string, args ...string) {
 }
 
 // readDir is the content of a folder, by name.
-func readDir(t *testing.T, dir string) map[string]string {
+func readDir(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	must(t, err)

@@ -178,7 +178,7 @@ func (r *Request) checkLocation() error {
 	case !r.storage():
 		return errors.New("only an image of the transport containers-storage has a storage location")
 	case !filepath.IsAbs(location) || filepath.Clean(location) != location || strings.ContainsAny(location, "[]+:\x00\n"):
-		return fmt.Errorf("the storage location %q is not a clean absolute path without any of []+:", location)
+		return fmt.Errorf("the storage location %q is not a clean absolute path without brackets, plus signs and colons", location)
 	}
 	return nil
 }
