@@ -111,6 +111,14 @@ func (c *Config) authFile() (string, error) {
 	return path, nil
 }
 
+// registriesConf returns the registries.conf to use, "" for the usual one.
+func (c *Config) registriesConf() string {
+	if c.RegistriesConf != "" {
+		return c.RegistriesConf
+	}
+	return c.env("CONTAINERS_REGISTRIES_CONF")
+}
+
 // checkPolicy refuses a policy that is not known.
 func (c *Config) checkPolicy() error {
 	if c.Policy != "" && c.Policy != AcceptAnything {

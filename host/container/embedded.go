@@ -76,14 +76,10 @@ func (e *embedded) system(r *Request) (*types.SystemContext, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf := e.cfg.RegistriesConf
-	if conf == "" {
-		conf = e.cfg.env("CONTAINERS_REGISTRIES_CONF")
-	}
 	sys := &types.SystemContext{
 		SignaturePolicyPath:      e.cfg.PolicyFile,
 		RegistriesDirPath:        e.cfg.RegistriesDir,
-		SystemRegistriesConfPath: conf,
+		SystemRegistriesConfPath: e.cfg.registriesConf(),
 		AuthFilePath:             authFile,
 		DockerPerHostCertDirPath: e.cfg.CertsDir,
 		DockerProxy:              e.proxy,

@@ -71,13 +71,13 @@ func TestSkopeoArguments(t *testing.T) {
 	if _, err := container.New(cfg, nil, program).Copy(t.Context(), r); err == nil {
 		t.Error("no error")
 	}
-	want := []string{"--tmpdir", filepath.Join(r.Dest, ".scratch"), "--policy", "/policy.json", "--registries.d", "/registries.d",
+	want := []string{"--tmpdir", filepath.Join(r.Dest, ".scratch"), "--policy", "/policy.json", "--registries-conf", "/registries.conf", "--registries.d", "/registries.d",
 		"copy", "--quiet", "--remove-signatures", "containers-storage:[overlay@/storage]registry.example/x@" + img.digest(), "dir:image"}
 	if !slices.Equal(args, want) {
 		t.Errorf("got  %q\nwant %q", args, want)
 	}
 	slices.Sort(env)
-	if want := []string{"CONTAINERS_REGISTRIES_CONF=/registries.conf", "HOME=/home", "HTTPS_PROXY=http://proxy", "PATH=/bin"}; !slices.Equal(env, want) {
+	if want := []string{"HOME=/home", "HTTPS_PROXY=http://proxy", "PATH=/bin"}; !slices.Equal(env, want) {
 		t.Errorf("the environment is %q", env)
 	}
 }

@@ -35,7 +35,7 @@ func (e *skopeo) Name() string { return Skopeo }
 func environment() []string {
 	return []string{
 		"PATH", "HOME", "USER", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DOCKER_CONFIG",
-		"REGISTRY_AUTH_FILE", "CONTAINERS_REGISTRIES_CONF", "CONTAINERS_STORAGE_CONF", "STORAGE_DRIVER", "STORAGE_OPTS",
+		"REGISTRY_AUTH_FILE", "CONTAINERS_STORAGE_CONF", "STORAGE_DRIVER", "STORAGE_OPTS",
 		"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
 		"SSL_CERT_FILE", "SSL_CERT_DIR",
 	}
@@ -44,10 +44,6 @@ func environment() []string {
 func (e *skopeo) env() []string {
 	var env []string
 	for _, name := range environment() {
-		if name == "CONTAINERS_REGISTRIES_CONF" && e.cfg.RegistriesConf != "" {
-			env = append(env, name+"="+e.cfg.RegistriesConf)
-			continue
-		}
 		if value, ok := e.cfg.Environ(name); ok {
 			env = append(env, name+"="+value)
 		}
@@ -63,6 +59,10 @@ func (e *skopeo) global(r *Request, registriesDir string) []string {
 		args = append(args, "--insecure-policy")
 	} else if e.cfg.PolicyFile != "" {
 		args = append(args, "--policy", e.cfg.PolicyFile)
+	}
+	// The option is not in the manual; skopeo does not read the variable.
+	if conf := e.cfg.registriesConf(); conf != "" {
+		args = append(args, "--registries-conf", conf)
 	}
 	if registriesDir == "" {
 		registriesDir = e.cfg.RegistriesDir
