@@ -30,6 +30,7 @@ type job struct {
 	Twice     bool   // two goroutines want each item
 	Slow      time.Duration
 	Log       string // a line is appended for each item that is produced
+	Trees     bool   // entries that are folders, Small of them, instead of files
 	Umask     int
 	KillAt    int64 // kill the process at this operation of the disk; 0 never
 	KillAfter bool  // after the operation, not before
@@ -75,6 +76,9 @@ func (j job) run() error {
 	f, err := s.Files(contentType)
 	if err != nil {
 		return err
+	}
+	if j.Trees {
+		return j.runTrees(s)
 	}
 	fmt.Println("ready") // what follows is what the parent wants to interrupt
 	if err := f.Clean(context.Background()); err != nil {

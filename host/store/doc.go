@@ -9,6 +9,12 @@
 //	<key>.resume   what must be known to go on with a large partial later
 //	<key>.corrupt  an entry that was moved out of the way
 //
+// An entry may be a folder of parts instead, DIR/<content type>/<key>/<part>: see
+// Trees. A part is made beside the others:
+//
+//	<key>.<part>.tree   the folder that holds the part
+//	<key>.<part>.lock   the lock on it
+//
 // Whoever stages a key holds the lock on its .part file, so a second goroutine
 // or process that wants the same key waits, and then finds the entry or takes
 // over from the first one.
