@@ -9,6 +9,8 @@ WASM     := $(PLUGINS:%=$(WASMDIR)/%.wasm)
 # -s -w drop symbols and debug information, which no plugin needs at run time.
 GOWASM   := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w' -buildmode=c-shared
 FUZZTIME ?= 10s
+# The tag has host/container built with its embedded engine.
+export GOFLAGS := -tags=containers_image_openpgp
 
 .PHONY: all build plugins demo test check bench fuzz clean
 
