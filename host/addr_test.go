@@ -16,7 +16,7 @@ func TestRefuseLinkLocal(t *testing.T) {
 	}
 }
 
-// newEngine has the policy by default, and not when the operator allows it.
+// The engine has the policy by default, and not when the operator allows it.
 func TestAddressPolicyIsWired(t *testing.T) {
 	for _, allowed := range []bool{false, true} {
 		cfg := Config{AllowLinkLocal: allowed}

@@ -112,12 +112,22 @@ func (p *policy) allowShown(capability, value, shown string) error {
 		return &deniedError{fmt.Sprintf("the plugin %s does not request %s %q in its manifest", p.plugin, capability, shorten(shown, 200))}
 	}
 	if !covers(capability, p.granted[capability], value) {
-		return &deniedError{fmt.Sprintf("the plugin %s is not granted %s %q: add it to [plugin.%s.grant] in the configuration", p.plugin, capability, shorten(shown, 200), p.plugin)}
+		return &deniedError{fmt.Sprintf("the plugin %s is not granted %s %q: if it should be, add %s = [%q] to [plugin.%s.grant] in the configuration",
+			p.plugin, capability, shorten(shown, 200), capability, shorten(grantFor(capability, shown), 200), p.plugin)}
 	}
 	return nil
 }
 
-// granting reports whether a requested value is granted as a whole.
+// grantFor is the entry that would allow a value: for a URL its whole server.
+func grantFor(capability, value string) string {
+	if u, err := url.Parse(value); err == nil && capability == plugin.CapDownload && u.Host != "" {
+		return u.Scheme + "://" + u.Host + "/"
+	}
+	return value
+}
+
+// granting reports whether a requested value is granted; of a request for any
+// value, whether at least one is.
 func (p *policy) granting(capability, value string) bool {
 	if value == anything {
 		return len(p.granted[capability]) > 0

@@ -73,7 +73,8 @@ func TestRequestMeetsGrant(t *testing.T) {
 		{"read", "/etc/dir/x", "not granted"},
 		{"read", "/etc/other", "does not request"},
 		{"download", "https://a.example/x", ""},
-		{"download", "https://b.example/x", "[plugin.p.grant]"},
+		{"download", "https://b.example/x", `add download = ["https://b.example/"] to [plugin.p.grant]`},
+		{"read", "/etc/dir/x", `add read = ["/etc/dir/x"] to [plugin.p.grant]`},
 		{"env", "HOME", "does not request"},
 	} {
 		err := p.allow(c.capability, c.value)

@@ -146,6 +146,9 @@ func (p *Plugin) check() error {
 		return fmt.Errorf("expected a file of at most %d bytes, found %d", p.limits.ModuleBytes, size)
 	}
 	data, err := plugin.Section(p.src.Wasm, abi.ManifestSection)
+	if errors.Is(err, plugin.ErrNoSection) {
+		return fmt.Errorf("it has no plugin manifest: put one in with `sourcehost plugin pack FILE --manifest plugin.json` (%w)", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -97,10 +97,24 @@ func (d *document) manifest() *Manifest {
 			m.Sources[i].Options = m.Sources[i].Raw
 		}
 	}
+	d.checkSpelling()
 	if !d.seen["sources"] && !d.seen["version"] && !d.seen["pipeline"] && !d.seen["pipelines"] {
 		d.add("", d.pointer, "not an osbuild manifest: expected \"sources\" in it, found %s", d.list("sources", "manifest"))
 	}
 	return m
+}
+
+// checkSpelling complains about a name that must have been meant as "sources":
+// without them a manifest has nothing to fetch, which would look like success.
+func (d *document) checkSpelling() {
+	if d.seen["sources"] || !d.seen["version"] && !d.seen["pipeline"] && !d.seen["pipelines"] {
+		return // the latter is refused anyway
+	}
+	for _, n := range d.names {
+		if nearest.Name(n, []string{"sources"}) != "" {
+			d.add("", join(d.pointer, n), "unknown property %s; did you mean \"sources\"?", show(n))
+		}
+	}
 }
 
 // list shows the names of the object, and which of the wanted ones could have
