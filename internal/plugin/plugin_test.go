@@ -17,7 +17,8 @@ import (
 const full = `{
 	"abi": 1, "name": "org.osbuild.curl", "version": "1.2.3", "summary": "Fetches files",
 	"description": ["One.", "Two."], "sources": ["org.osbuild.curl"], "items_alias": ["urls"],
-	"hooks": ["setup", "filter", "prepare", "fetch_one"], "produces": "file", "content_type": "org.osbuild.files",
+	"hooks": ["setup", "filter", "prepare", "fetch_one"], "produces": "image", "content_type": "org.osbuild.files",
+	"formats": [{"name": "dir", "part": "image"}, {"name": "docker-archive", "part": "container-image.tar"}],
 	"schema": {"type": "object"}, "prepared": {"type": "string"}, "config": {"type": "object"},
 	"capabilities": [
 		{"name": "download", "values": ["*", "https://example.org/pub/", "file:///srv/"], "reason": "to fetch"},
