@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,6 +41,7 @@ func (a *app) hostConfig() (host.Config, error) {
 	if err != nil {
 		return host.Config{}, &usageError{err: err}
 	}
+	a.file = file
 	cfg := host.Config{
 		Workers:        file.Workers,
 		Root:           file.Root,
@@ -56,16 +58,14 @@ func (a *app) hostConfig() (host.Config, error) {
 		return host.Config{}, err
 	}
 	for name, s := range file.Source {
-		if len(s.Prepare) > 0 {
-			cfg.Prepare[name] = s.Prepare
-		}
+		cfg.Prepare[name] = s.Prepare // also without plugins, so that the source's name is checked
 		if s.Plugin != "" {
 			cfg.Serve[name] = s.Plugin
 		}
 	}
 	for _, name := range sortedKeys(file.Secret) {
 		s := file.Secret[name]
-		cfg.Secrets = append(cfg.Secrets, secret.Spec{Name: name, File: s.File, Env: s.Env, Hosts: s.Hosts})
+		cfg.Secrets = append(cfg.Secrets, secret.Spec{Name: name, File: s.File, Env: s.Env, Command: s.Command, Hosts: s.Hosts})
 	}
 	return cfg, a.workersFromEnv(&cfg)
 }
@@ -109,19 +109,39 @@ func plugins(configured map[string]config.Plugin) ([]host.Plugin, error) {
 	}
 	var all []host.Plugin
 	for _, p := range embedded {
-		all = append(all, host.Plugin{Name: p.Name, Wasm: p.Wasm, Builtin: true})
+		settings, err := pluginConfig(p.Name, configured[p.Name])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, host.Plugin{Name: p.Name, Wasm: p.Wasm, Builtin: true, Config: settings})
 	}
 	for _, name := range sortedKeys(configured) {
-		p := configured[name]
-		settings, err := p.ConfigJSON()
-		if err != nil {
-			return nil, &usageError{err: fmt.Errorf("plugin %s: its configuration: %w", name, err)}
+		if slices.Contains(builtin.Names(), name) {
+			continue
 		}
-		all = append(all, host.Plugin{
-			Name: name, Path: p.Path, SHA256: p.SHA256, Grant: host.Grant(p.Grant), Config: settings,
-		})
+		p := configured[name]
+		settings, err := pluginConfig(name, p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, host.Plugin{Name: name, Path: p.Path, SHA256: p.SHA256, Grant: grant(p.Grant), Config: settings})
 	}
 	return all, nil
+}
+
+func pluginConfig(name string, p config.Plugin) (json.RawMessage, error) {
+	settings, err := p.ConfigJSON()
+	if err != nil {
+		return nil, &usageError{err: fmt.Errorf("plugin %s: its configuration: %w", name, err)}
+	}
+	return settings, nil
+}
+
+func grant(g config.Grant) host.Grant {
+	return host.Grant{
+		Download: g.Download, HTTP: g.HTTP, Read: g.Read, Stat: g.Stat, TLS: g.TLS, Env: g.Env,
+		Secrets: g.Secrets, Exec: g.Exec, Clock: g.Clock, Random: g.Random,
+	}
 }
 
 func limits(l config.Limits) guest.Limits {

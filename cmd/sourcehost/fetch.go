@@ -41,8 +41,7 @@ also when fetch is interrupted, and resumed the next time.`,
   sourcehost fetch --progress json --output json - < manifest.json > result.json`,
 		Args: oneManifest,
 	}
-	cmd.Flags().StringVar(&f.store, "store", "", "osbuild store, a `DIR` (default .osbuild, as osbuild's own)")
-	cmd.Flags().Var(&f.workers, "workers", "fetch `N` items at once (default 32)")
+	a.settingFlags(cmd, f)
 	cmd.Flags().StringVar(&f.progress, "progress", "auto", "what to show meanwhile, a `KIND`: auto, bar, plain, json (see 'sourcehost help progress-json') or none")
 	cmd.Flags().StringArrayVar(&f.sources, "source", nil, "fetch only the source `NAME`; may be repeated")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "fetch nothing, list what would be fetched and what is in the store")
@@ -50,9 +49,16 @@ also when fetch is interrupted, and resumed the next time.`,
 	f.output = outputFlag(cmd)
 	completeWords(cmd, "progress", "auto", "bar", "plain", "json", "none")
 	must(cmd.RegisterFlagCompletionFunc("source", a.completeSources))
-	must(cmd.MarkFlagDirname("store"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.fetch(cmd, *f, args[0]) }
 	return cmd
+}
+
+// settingFlags adds the flags that win over the environment and the configuration
+// file.
+func (a *app) settingFlags(cmd *cobra.Command, f *fetchFlags) {
+	cmd.Flags().StringVar(&f.store, "store", "", "osbuild store, a `DIR` (default .osbuild, as osbuild's own)")
+	cmd.Flags().Var(&f.workers, "workers", "fetch `N` items at once (default 32)")
+	must(cmd.MarkFlagDirname("store"))
 }
 
 // fetch runs the command: it configures, reads, checks, fetches and reports.
@@ -68,7 +74,7 @@ func (a *app) fetch(cmd *cobra.Command, f fetchFlags, path string) error {
 	}
 	live := &relay{app: a, mode: mode}
 	cfg.Notify, cfg.Logger = live.event, a.logger(live, mode)
-	h, err := host.New(cfg)
+	h, err := a.newHost(cfg)
 	if err != nil {
 		return err
 	}
