@@ -95,8 +95,8 @@ func (a *app) idle(h *host.Host) (warnings config.Mistakes) {
 			warnings = append(warnings, a.warning(fmt.Sprintf("no source uses the plugin %q; name it in the prepare or as the plugin of one", p.Name), "plugin", p.Name))
 		}
 		for _, grant := range p.Unrequested {
-			capability, value, _ := strings.Cut(grant, " ")
-			warnings = append(warnings, a.warning(fmt.Sprintf("the plugin %q does not request %s %q, so that the grant has no effect", p.Name, capability, value),
+			capability, _, _ := strings.Cut(grant, " ")
+			warnings = append(warnings, a.warning(fmt.Sprintf("the plugin %q does not request %s, so that the grant has no effect", p.Name, grant),
 				"plugin", p.Name, "grant", capability))
 		}
 	}

@@ -146,6 +146,20 @@ func TestMistakes(t *testing.T) {
 		{"[secret.t]\nfile = \"f\"\nhosts = \"h\"", `f:3:1: hosts: expected an array of strings, found the string "h"`},
 		{"[secret.t]\nfile = \"f\"\nhosts = [\"ok\", \"https://h/\", \"*\"]", "f:3:16: secret \"t\": host \"https://h/\" is a URL or a path; write the host alone, for example registry.example or registry.example:5000, with http:// before it if it may be sent unencrypted\nf:3:30: secret \"t\": host \"*\" would send the secret anywhere; name the hosts"},
 		{"[secret.t]\nfile = \"f\\u0000\"\nhosts = [\"h\"]", `f:2:1: file contains a NUL character`},
+		{"\"wör\" = 1; # \u00e9", `f:1:10: not valid TOML: `},
+		{"limits = { \"ö\" = 1, callz = 2 }", "f:1:12: unknown key \"ö\" in [limits]; known are: calls, function, hook_timeout, load_timeout, log_line, log_lines, memory, module, output, page_items, request, result, table_entries\nf:1:21: unknown key \"callz\" in [limits]; did you mean \"calls\"?"},
+		{"[container]\nengine = \"skopoe\"", `f:2:1: engine: expected "embedded" or "skopeo", found "skopoe"; did you mean "skopeo"?`},
+		{"[container]\npolicy = \"anything\"", `f:2:1: policy: expected "accept-anything", found "anything"`},
+		{"[container]\nskopeo = \"skopeo\"", `f:2:1: skopeo: expected the absolute path of a program, found "skopeo"`},
+		{"[program.x]", `f:1:10: program "x" has no path; give its absolute path as path = "..."`},
+		{"[program.x]\npath = \"bin/x\"", `f:2:1: path: expected the absolute path of a program, found "bin/x"`},
+		{"[plugin.a]\npath = \"x\"\n[plugin.a.grant]\nhttp = [\"*\", \"https://h\", \"https:/h/\"]\ndownload = [\"ftp://h/\"]", "f:4:27: http: expected \"*\", or a URL prefix such as \"https://example.org/\" or \"file:///srv/\", found \"https:/h/\"\nf:5:13: download: expected \"*\", or a URL prefix such as \"https://example.org/\" or \"file:///srv/\", found \"ftp://h/\""},
+		{"[plugin.a]\npath = \"x\"\n[plugin.a.grant]\nimage = [\"containers-storage:\", \"docker://q.io/a\", \"q.io/a\"]", `f:4:52: image: expected "*", "containers-storage:", or a registry such as "docker://quay.io/" or "docker://quay.io/team/app", found "q.io/a"`},
+		{"[plugin.a]\npath = \"x\"\n[plugin.a.grant]\nenv = [\"A-B\"]\nexec = [\"bin/x\", \"x\", \"/bin/x\"]", "f:4:8: env: expected the name of an environment variable, found \"A-B\"\nf:5:9: exec: expected the plain name of a program or its absolute path, found \"bin/x\""},
+		{"[secret.t]\ncommand = []\nhosts = [\"h\"]", `f:2:1: command is empty; give a program and its arguments`},
+		{"[secret.t]\ncommand = [\"vault\", \"x\"]\nhosts = [\"h\"]", `f:2:12: command: expected the absolute path of a program, found "vault"`},
+		{"[secret.t]\ncommand = \"/bin/vault\"\nhosts = [\"h\"]", `f:2:1: command: expected an array of strings, found the string "/bin/vault"`},
+		{"[secret.t]\nenv = \"A\"\ncommand = [\"/x\"]\nfile = \"f\"\nhosts = [\"h\"]", `f:2:1: secret "t" has both file and env and command; keep one`},
 		{"workers = 0\n[secret.t]\nhosts = [\"h\"]\n[download]\nx = 1", "f:1:1: workers: expected at least 1 and at most 1000000000, found 0\nf:2:9: secret \"t\" has neither file nor env nor command; give one to get it from\nf:5:1: unknown key \"x\" in [download]; known are: allow_downgrade, allow_link_local, backoff_base, backoff_max, connect_timeout, header_timeout, http2, max_attempts, max_redirects, per_host, retry_after_max, stall_bytes_per_second, stall_timeout, tls_timeout, user_agent"},
 	} {
 		_, err := Parse("f", []byte(c.text))
@@ -157,6 +171,19 @@ func TestMistakes(t *testing.T) {
 		if got := err.Error(); got != c.want && !(strings.HasSuffix(c.want, "TOML: ") && strings.HasPrefix(got, c.want) && len(got) > len(c.want)) {
 			t.Errorf("%q\n got  %s\n want %s", c.text, got, c.want)
 		}
+	}
+}
+
+// A built-in plugin has what it requests, and may have a configuration.
+func TestBuiltinPlugins(t *testing.T) {
+	f, err := Parse("f", []byte("[plugin.curl.config]\na = 1"), "curl")
+	if err != nil || f.Plugin["curl"].Config["a"] != int64(1) {
+		t.Errorf("got %+v, %v", f, err)
+	}
+	_, err = Parse("f", []byte("[plugin.curl]\npath = \"x\"\n[plugin.curl.grant]\n"), "curl")
+	const rest = `: the plugin "curl" is part of the program and has what it requests: only its config can be set; give a plugin of your own another name`
+	if want := "f:2:1: path" + rest + "\nf:3:14: grant" + rest; err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
 
@@ -262,8 +289,8 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that no text makes the reader panic, and that each mistake
-// is on a line that the text has.
+// FuzzParse checks that no text makes the reader panic, that each mistake is on a
+// line that the text has, and that what is shown of a configuration is one.
 func FuzzParse(f *testing.F) {
 	data, err := os.ReadFile("testdata/sourcehost.toml")
 	if err != nil {
@@ -278,6 +305,10 @@ func FuzzParse(f *testing.F) {
 				if _, err := p.ConfigJSON(); err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
+			}
+			shown := file.Settings(&File{}).Text()
+			if _, err := Parse("f", []byte(shown)); err != nil {
+				t.Fatalf("what is shown cannot be read: %v\n%s", err, shown)
 			}
 			return
 		}
