@@ -142,13 +142,17 @@ func (p *policy) granting(capability, value string) (granted, partly bool) {
 	})
 }
 
-// unrequested lists the grants that no request asks for.
+// unrequested lists the grants that no request asks for, not even for a part of
+// them.
 func (p *policy) unrequested() []string {
 	var list []string
 	for capability, values := range p.granted {
+		asked := p.requested[capability]
 		for _, v := range values {
-			asked := p.requested[capability]
-			if !slices.Contains(asked, anything) && !slices.Contains(asked, v) && !covers(capability, asked, strings.TrimSuffix(v, "/")) {
+			within := func(request string) bool {
+				return request == v || request == anything || covers(capability, []string{v}, strings.TrimSuffix(request, "/"))
+			}
+			if !slices.ContainsFunc(asked, within) && !covers(capability, asked, strings.TrimSuffix(v, "/")) {
 				list = append(list, capability+" "+v)
 			}
 		}

@@ -185,6 +185,10 @@ func TestBuiltinPlugins(t *testing.T) {
 	if want := "f:2:1: path" + rest + "\nf:3:14: grant" + rest; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
+	_, err = Parse("f", []byte("[plugin.crul.config]"), "curl")
+	if want := `f:1:9: plugin "crul" has no path; give the .wasm file as path = "...", or did you mean the plugin "curl", which is part of the program?`; err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
 }
 
 func TestReferencesToBuiltinPlugins(t *testing.T) {

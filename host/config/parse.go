@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -11,6 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/sourcehost/sourcehost/host/secret"
+	"github.com/sourcehost/sourcehost/internal/nearest"
 )
 
 // Parse reads and checks the contents of a file. The path is for errors, and
@@ -141,7 +143,11 @@ func plugin(t *table) (p Plugin) {
 			}
 		}
 	case !t.has("path") && !t.b.alone:
-		t.fail("", "plugin %s has no path; give the .wasm file as path = \"...\"", t.name())
+		text := fmt.Sprintf("plugin %s has no path; give the .wasm file as path = \"...\"", t.name())
+		if near := nearest.Name(t.at[len(t.at)-1], t.b.builtin); near != "" {
+			text += fmt.Sprintf(", or did you mean the plugin %q, which is part of the program?", near)
+		}
+		t.fail("", "%s", text)
 	}
 	return p
 }
