@@ -13,6 +13,7 @@ import (
 
 	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/host/config"
+	"github.com/sourcehost/sourcehost/host/container"
 	"github.com/sourcehost/sourcehost/host/download"
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/host/secret"
@@ -51,6 +52,9 @@ func (a *app) hostConfig() (host.Config, error) {
 		Download:       downloads(file.Download),
 		Environ:        a.env,
 		AllowLinkLocal: file.Download.AllowLinkLocal,
+		Container:      containers(file.Container),
+		ImageFormat:    file.Container.Format,
+		Programs:       programs(file),
 		Prepare:        map[string][]string{},
 		Serve:          map[string]string{},
 	}
@@ -124,7 +128,7 @@ func plugins(configured map[string]config.Plugin) ([]host.Plugin, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, host.Plugin{Name: name, Path: p.Path, SHA256: p.SHA256, Grant: grant(p.Grant), Config: settings})
+		all = append(all, host.Plugin{Name: name, Path: p.Path, SHA256: p.SHA256, Grant: host.Grant(p.Grant), Config: settings})
 	}
 	return all, nil
 }
@@ -137,10 +141,22 @@ func pluginConfig(name string, p config.Plugin) (json.RawMessage, error) {
 	return settings, nil
 }
 
-func grant(g config.Grant) host.Grant {
-	return host.Grant{
-		Download: g.Download, HTTP: g.HTTP, Read: g.Read, Stat: g.Stat, TLS: g.TLS, Env: g.Env,
-		Secrets: g.Secrets, Exec: g.Exec, Clock: g.Clock, Random: g.Random,
+// programs are where the file says that programs are.
+func programs(file *config.File) map[string]string {
+	paths := map[string]string{}
+	for name, p := range file.Program {
+		paths[name] = p.Path
+	}
+	if file.Container.Skopeo != "" {
+		paths[container.Skopeo] = file.Container.Skopeo
+	}
+	return paths
+}
+
+func containers(c config.Container) container.Config {
+	return container.Config{
+		Engine: c.Engine, Policy: c.Policy, PolicyFile: c.PolicyFile, AuthFile: c.AuthFile,
+		RegistriesConf: c.RegistriesConf, RegistriesDir: c.RegistriesDir, CertsDir: c.CertsDir, MaxAttempts: c.MaxAttempts,
 	}
 }
 

@@ -41,7 +41,7 @@ flags, and prints the value of each key with its origin: "default", the file and
 its line, "$VARIABLE" or "--flag". The text is a valid configuration file. Values
 of secrets are not read, and what looks like one in a plugin's config is hidden.
 
-The flags --store and --workers are those of fetch.`,
+The flags about the store, workers and containers are those of fetch.`,
 		Example: `  sourcehost config show
   sourcehost config show --output json | jq '.settings[] | select(.origin != "default")'`,
 		Args: cobra.NoArgs,
@@ -72,30 +72,50 @@ func (a *app) effective(cmd *cobra.Command, f *fetchFlags) (settings, line confi
 		return nil, nil, err
 	}
 	settings = a.file.Settings(defaults())
-	variable := func(name string) config.Origin { return config.Origin{Kind: config.FromEnvironment, Name: name} }
-	if workers := settings.Find("workers"); cmd.Flags().Changed("workers") {
-		workers.Put(int64(cfg.Workers), config.Origin{Kind: config.FromFlag, Name: "workers"})
-	} else if a.getenv(envWorkers) != "" {
-		workers.Put(int64(cfg.Workers), variable(envWorkers))
+	if a.getenv(envWorkers) != "" {
+		settings.Find("workers").Put(int64(cfg.Workers), fromVariable(envWorkers))
 	}
 	a.effectiveCache(settings.Find("cache_dir"), cfg.CacheDir)
 	for _, foreign := range []struct{ key, name string }{{"auth_file", envRegistryAuth}, {"registries_conf", envRegistries}} {
 		if s := settings.Find(foreign.key, "container"); s.Value == nil && a.getenv(foreign.name) != "" {
-			s.Put(a.getenv(foreign.name), variable(foreign.name))
+			s.Put(a.getenv(foreign.name), fromVariable(foreign.name))
 		}
 	}
+	for _, flag := range []struct {
+		name    string
+		setting *config.Setting
+		value   any
+	}{
+		{"workers", settings.Find("workers"), int64(cfg.Workers)},
+		{"container-engine", settings.Find("engine", "container"), f.engine},
+		{"container-format", settings.Find("format", "container"), f.format},
+	} {
+		if cmd.Flags().Changed(flag.name) && flag.value != "" {
+			flag.setting.Put(flag.value, config.Origin{Kind: config.FromFlag, Name: flag.name})
+		}
+	}
+	return settings, a.commandLine(cmd, f), nil
+}
+
+func fromVariable(name string) config.Origin {
+	return config.Origin{Kind: config.FromEnvironment, Name: name}
+}
+
+// commandLine are the settings that no file has.
+func (a *app) commandLine(cmd *cobra.Command, f *fetchFlags) config.Settings {
 	store, level := config.Setting{Key: "store"}, config.Setting{Key: "log-level"}
 	store.Put(f.store, config.Origin{Kind: config.FromDefault})
-	if cmd.Flags().Changed("store") {
-		store.Origin = config.Origin{Kind: config.FromFlag, Name: "store"}
-	} else if a.getenv(envStore) != "" {
-		store.Origin = variable(envStore)
+	if a.getenv(envStore) != "" {
+		store.Origin = fromVariable(envStore)
 	}
 	level.Put(a.logLevel, config.Origin{Kind: config.FromDefault})
-	if cmd.Flags().Changed("log-level") {
-		level.Origin = config.Origin{Kind: config.FromFlag, Name: "log-level"}
+	line := config.Settings{store, level}
+	for i := range line {
+		if cmd.Flags().Changed(line[i].Key) {
+			line[i].Origin = config.Origin{Kind: config.FromFlag, Name: line[i].Key}
+		}
 	}
-	return settings, config.Settings{store, level}, nil
+	return line
 }
 
 // effectiveCache fills in the folder for compiled plugins, which depends on the
