@@ -99,7 +99,7 @@ func TestParseManifestErrors(t *testing.T) {
 		{`"max_instances": 2`, `"max_instances": -1`, `max_instances: expected 0 to 64, found -1`},
 		{`"part": "image"`, `"part": "../x"`, `formats[0].part: expected "image" or "container-image.tar", found "../x"`},
 		{`"name": "docker-archive"`, `"name": "dir"`, `formats: expected each name once, found "dir" twice`},
-		{`"name": "docker-archive"`, `"nam": "dir"`, `formats[1]."nam": expected one of name, part`},
+		{`"name": "docker-archive"`, `"nam": "dir"`, `formats[1]."nam": found an unknown field; did you mean "name"?`},
 		{`"produces": "image"`, `"produces": "file"`, `formats: expected none because no image is produced, found 2`},
 		{`"formats": [`, `"description": [], "formats": [7, `, `document: `},
 		{`"secrets", "values": ["acme-token"]`, `"exec", "values": ["bin/tool"]`, `capabilities[5].values: expected the plain name of a program or its absolute path`},
