@@ -59,15 +59,15 @@ func site(t *testing.T) *httptest.Server {
 	answer("/api/token", "the answer")
 	answer("/private", "not for plugins")
 	answer("/api/large", strings.Repeat("x", 5000))
-	mux.HandleFunc("/api/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/api/token", 302) })
-	mux.HandleFunc("/api/out", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/private", 302) })
+	mux.HandleFunc("/api/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/api/token", http.StatusFound) })
+	mux.HandleFunc("/api/out", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/private", http.StatusFound) })
 	mux.HandleFunc("/api/elsewhere", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, strings.Replace("http://"+r.Host+"/api/token", "127.0.0.1", "localhost", 1), 307)
+		http.Redirect(w, r, strings.Replace("http://"+r.Host+"/api/token", "127.0.0.1", "localhost", 1), http.StatusTemporaryRedirect)
 	})
-	mux.HandleFunc("/api/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/api/loop", 302) })
+	mux.HandleFunc("/api/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/api/loop", http.StatusFound) })
 	mux.HandleFunc("/api/flaky", func(w http.ResponseWriter, r *http.Request) {
 		if flaky.Add(1) < 3 || r.Method == "POST" {
-			http.Error(w, "busy", 503)
+			http.Error(w, "busy", http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprint(w, "at last")
@@ -230,7 +230,7 @@ func TestConnectionsAreNotLent(t *testing.T) {
 func TestRedirectOnThisMachine(t *testing.T) {
 	srv := serve(t)
 	srv.add("/x", "x")
-	from := httptest.NewServer(http.RedirectHandler(srv.URL+"/x", 302))
+	from := httptest.NewServer(http.RedirectHandler(srv.URL+"/x", http.StatusFound))
 	defer from.Close()
 	item := host.Item{Key: keyOf("x"), Desc: []byte(`"` + from.URL + `/y"`)}
 	wantStates(t, run(t, newHost(t, nil, scripted(t, source(), "{}")), t.TempDir(), []host.Item{item}), host.Fetched)

@@ -42,7 +42,7 @@ func downloadKeys(d *Download) []key {
 		{name: "per_host", kind: kindCount, field: &d.PerHost, meaning: "How many connections to one host are open at once."},
 		{name: "max_redirects", kind: kindCount, field: &d.MaxRedirects, meaning: "How many redirects a request may follow."},
 		{name: "allow_downgrade", kind: kindFlag, field: &d.AllowDowngrade, meaning: "Whether a redirect may lead from https to http."},
-		{name: "allow_link_local", kind: kindFlag, field: &d.AllowLinkLocal, meaning: "Whether downloads may connect to link-local addresses, the metadata services of clouds among them."},
+		{name: "allow_link_local", kind: kindFlag, field: &d.AllowLinkLocal, meaning: "Whether everybody may connect to link-local addresses, the metadata services of clouds among them."},
 		{name: "backoff_base", kind: kindDuration, field: &d.BackoffBase, meaning: "The pause before the first retry, doubled for each further one."},
 		{name: "backoff_max", kind: kindDuration, field: &d.BackoffMax, meaning: "The longest pause between two attempts."},
 		{name: "retry_after_max", kind: kindDuration, field: &d.RetryAfterMax, meaning: "The longest pause that a server can ask for with `Retry-After`."},
@@ -103,7 +103,7 @@ func pluginKeys(p *Plugin) []key {
 func grantKeys(g *Grant) []key {
 	return []key{
 		{name: "download", kind: kindURLs, field: &g.Download, meaning: "What items may be downloaded from; `\"*\"` means any URL."},
-		{name: "http", kind: kindURLs, field: &g.HTTP, meaning: "What the plugin itself may send requests to."},
+		{name: "http", kind: kindURLs, field: &g.HTTP, meaning: "What the plugin itself may send requests to. Addresses of this machine, link-local and metadata ones must be named literally, here as in `download`."},
 		{name: "read", kind: kindPaths, field: &g.Read, meaning: "Files that it may read; with `/` at the end everything beneath."},
 		{name: "stat", kind: kindPaths, field: &g.Stat, meaning: "Paths that it may look for and list, in the same form."},
 		{name: "tls", kind: kindPaths, field: &g.TLS, meaning: "Certificates and keys that it may refer to without reading them, in the same form."},
