@@ -56,16 +56,17 @@ func (c *caller) places(req *download.Request, it *item) (abi.Status, error) {
 		return abi.Invalid, fmt.Errorf("the item has mirrors, but no path beneath them")
 	}
 	for i := range len(req.URLs) + len(req.Mirrors) {
-		raw := ""
+		source, raw := "", ""
 		if i < len(req.URLs) {
-			raw = req.URLs[i]
+			source, raw = req.URLs[i], req.URLs[i]
 		} else {
-			raw = download.JoinMirror(req.Mirrors[i-len(req.URLs)], req.Path)
+			source = req.Mirrors[i-len(req.URLs)]
+			raw = download.JoinMirror(source, req.Path)
 		}
 		if len(raw) > maxURLBytes {
 			return abi.Invalid, fmt.Errorf("a url has %d bytes, but may have %d", len(raw), maxURLBytes)
 		}
-		if err := c.allowURL(it, raw, raw); err != nil {
+		if err := c.allowURL(it, source, raw); err != nil {
 			return abi.Denied, err
 		}
 	}

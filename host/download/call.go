@@ -140,7 +140,7 @@ func (f *fetch) callOnce(ctx context.Context, s *source, call *Call) (*Response,
 	defer cancel(nil)
 	once := *call // a redirect can change the method
 	c := &chain{f: f, s: s, ctx: ctx, cancel: cancel, url: s.url, call: &once}
-	c.rule, c.remote = f.req.rules(s.raw)
+	c.rule, c.remote = f.req.rules(s.name())
 	resp, flt := c.answer()
 	if flt != nil && c.hops > 0 {
 		flt.err = fmt.Errorf("redirected to %s: %w", CleanURL(c.url.String()), flt.err)
