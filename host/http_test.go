@@ -329,6 +329,15 @@ func TestGroupsBoundDownloads(t *testing.T) {
 	if c := res.Counts(); c.Fetched != len(items) || most.Load() != 2 {
 		t.Errorf("%+v, %d at once, want all fetched and 2", c, most.Load())
 	}
+	// Further items need not repeat the mirrors of their group.
+	for i := range items[1:] {
+		items[i+1].Desc = fmt.Appendf(nil, `{"path":"b %d","group":"g","parallel":2}`, i+1)
+	}
+	res = run(t, newHost(t, nil, scripted(t, source(), "{}")), t.TempDir(), items)
+	if c := res.Counts(); c.Fetched != len(items) {
+		t.Errorf("%+v, want all fetched", c)
+	}
+	wantError(t, run(t, h, t.TempDir(), items[1:2]).Items[0], "invalid", "0 urls and mirrors") // another run
 	for _, bad := range []string{`"parallel":2`, `"group":"g","parallel":-1`, `"mirrors":["http://a/"]`} {
 		items[0].Desc = []byte(`{"urls":["` + server.URL + `"],` + bad + `}`)
 		wantError(t, run(t, h, t.TempDir(), items[:1]).Items[0], "invalid")

@@ -27,11 +27,14 @@ func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
 		return abi.Invalid, nil, err
 	}
 	req := download.Request{
-		Name: d.Key, URLs: d.URLs, Mirrors: c.run.mirrors.same(d.Mirrors), Path: d.Path, Record: c.run.record,
+		Name: d.Key, URLs: d.URLs, Mirrors: d.Mirrors, Path: d.Path, Record: c.run.record,
 		CheckURL: func(source string, u *url.URL) error { return c.allowURL(it, source, u.String()) },
 		AddrRules: func(source string) (first, redirected *download.AddrRule) {
 			return c.responsible(it, plugin.CapDownload, source).addrRules(plugin.CapDownload)
 		},
+	}
+	if len(req.Mirrors) == 0 && d.Path != "" {
+		req.Mirrors = c.run.mirrors.of(d.Group)
 	}
 	if status, err := c.places(&req, it); err != nil {
 		return status, nil, err
@@ -43,6 +46,7 @@ func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
 	if d.Parallel < 0 || d.Parallel > 0 && d.Group == "" {
 		return abi.Invalid, nil, fmt.Errorf("parallel is %d: expected the number of downloads of a group at once", d.Parallel)
 	}
+	req.Mirrors = c.run.mirrors.keep(d.Group, req.Mirrors)
 	c.page.jobs[it] = &job{item: it, producer: &downloading{req}, group: group{d.Group, d.Parallel}}
 	return abi.OK, nil, nil
 }

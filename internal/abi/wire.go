@@ -71,7 +71,9 @@ type Download struct {
 	// URLs are tried in order: http, https or file.
 	URLs []string // "urls"
 	// Mirrors are base URLs, tried in order after URLs, each with Path beneath it.
-	// One that keeps failing comes last for the rest of the run.
+	// One that keeps failing comes last for the rest of the run. None stands for
+	// those that an earlier download of the same Group had, so that thousands of
+	// items need not repeat them.
 	Mirrors []string // "mirrors"
 	// Path is where the item lies beneath each of Mirrors. It need not be quoted.
 	Path string // "path"

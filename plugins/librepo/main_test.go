@@ -183,6 +183,22 @@ func TestListsAreAskedForTogether(t *testing.T) {
 	}
 }
 
+// TestMirrorsAreToldOnce: until the host has accepted them.
+func TestMirrorsAreToldOnce(t *testing.T) {
+	h := newHost()
+	denied := 0
+	h.Deny = func(op, _ string) bool {
+		if op == "download/v1" {
+			denied++
+		}
+		return op == "download/v1" && denied == 1
+	}
+	fetch(t, h, `{"path":"a","mirror":"list"}`, `{"path":"b","mirror":"list"}`, `{"path":"c","mirror":"list"}`)
+	if len(h.Downloads) != 2 || len(h.Downloads[0].Mirrors) != 2 || len(h.Downloads[1].Mirrors) != 0 || h.Downloads[1].Group != "list" {
+		t.Errorf("%+v", h.Downloads)
+	}
+}
+
 // TestFastestThroughAProxy: how long connecting takes says nothing then.
 func TestFastestThroughAProxy(t *testing.T) {
 	h := newHost()

@@ -102,7 +102,7 @@ func (h *Host) download(req []byte) (abi.Status, []byte) {
 		return refuse(abi.Invalid, err)
 	case h.denied(abi.OpDownload, d.Key):
 		return refuse(abi.Denied, errors.New("the test denies the download of "+d.Key))
-	case len(d.URLs)+len(d.Mirrors) == 0:
+	case len(d.URLs)+len(d.Mirrors) == 0 && (d.Group == "" || d.Path == ""):
 		return refuse(abi.Invalid, errors.New("a download without urls"))
 	}
 	h.Downloads = append(h.Downloads, d)
