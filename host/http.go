@@ -105,7 +105,7 @@ func (c *caller) perform(ctx context.Context, call *download.Call) answer {
 	if err != nil {
 		return c.callFailed(call.URLs[0], err)
 	}
-	message := abi.HTTPResponse{Status: int64(r.Status), URL: r.URL, Headers: headersOf(r.Header), Millis: r.Took.Milliseconds()}
+	message := abi.HTTPResponse{Status: int64(r.Status), URL: r.URL, Headers: headersOf(r.Header), Millis: r.Took.Milliseconds(), Local: r.Local}
 	out := append(append(message.Append(nil), '\n'), r.Body...)
 	if len(call.Sealed)+len(call.Query) > 0 {
 		// A server that repeats what it was sent does not tell the plugin a secret.

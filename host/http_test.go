@@ -237,6 +237,20 @@ func TestRedirectOnThisMachine(t *testing.T) {
 	wantStates(t, run(t, newHost(t, nil, scripted(t, source(), "{}")), t.TempDir(), []host.Item{item}), host.Fetched)
 }
 
+// What a server elsewhere has named must not lead a built-in plugin to this machine.
+func TestForeignMirrors(t *testing.T) {
+	srv := serve(t)
+	item := srv.add("/repo/x", "x")
+	for foreign, want := range map[string]host.State{"false": host.Fetched, "true": host.Failed} {
+		item.Desc = []byte(`{"mirrors":["` + srv.URL + `/repo"],"path":"x","foreign":` + foreign + `}`)
+		res := run(t, newHost(t, nil, scripted(t, source(), "{}")), t.TempDir(), []host.Item{item})
+		wantStates(t, res, want)
+		if want == host.Failed {
+			wantError(t, res.Items[0], "denied", "an address of this machine")
+		}
+	}
+}
+
 // Requests with "once" are made once in a run, whatever page and instance asks, also
 // when they fail, and "start" does not wait for them.
 func TestHTTPOnce(t *testing.T) {

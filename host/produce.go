@@ -30,7 +30,11 @@ func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
 		Name: d.Key, URLs: d.URLs, Mirrors: d.Mirrors, Path: d.Path, Record: c.run.record,
 		CheckURL: func(source string, u *url.URL) error { return c.allowURL(it, source, u.String()) },
 		AddrRules: func(source string) (first, redirected *download.AddrRule) {
-			return c.responsible(it, plugin.CapDownload, source).addrRules(plugin.CapDownload)
+			first, redirected = c.responsible(it, plugin.CapDownload, source).addrRules(plugin.CapDownload)
+			if d.Foreign && redirected != nil {
+				first = redirected
+			}
+			return first, redirected
 		},
 	}
 	if len(req.Mirrors) == 0 && d.Path != "" {

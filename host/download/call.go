@@ -35,6 +35,9 @@ type Response struct {
 	Body     []byte
 	Attempts int
 	Took     time.Duration
+	// Local tells whether the server that has answered is on this machine. Behind a
+	// proxy only the URL can tell.
+	Local bool
 }
 
 // ErrTooLarge is the cause of the error for a response with a body larger than
@@ -189,7 +192,7 @@ func (c *chain) read(resp *http.Response) (*Response, *fault) {
 	case err != nil:
 		return nil, &fault{kind: KindNetwork, err: fmt.Errorf("the body broke after %d bytes: %w", len(body), err)}
 	}
-	r := &Response{Status: resp.StatusCode, URL: CleanURL(c.url.String()), Header: resp.Header, Body: body}
+	r := &Response{Status: resp.StatusCode, URL: CleanURL(c.url.String()), Header: resp.Header, Body: body, Local: c.onThisMachine()}
 	if resp.StatusCode < 400 {
 		return r, nil
 	}

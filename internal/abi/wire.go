@@ -77,6 +77,9 @@ type Download struct {
 	Mirrors []string // "mirrors"
 	// Path is where the item lies beneath each of Mirrors. It need not be quoted.
 	Path string // "path"
+	// Foreign says that URLs or mirrors were named by a server that is not on the
+	// host's machine: as with its redirects, they must not lead to that machine.
+	Foreign bool // "foreign"
 	// Group names the downloads of which at most Parallel take place at once,
 	// among those that the plugin asks for in a run.
 	Group string // "group"
@@ -133,6 +136,8 @@ type HTTPResponse struct {
 	Headers []Header // "headers"
 	// Millis is how long the request took.
 	Millis int64 // "millis"
+	// Local says that the server which has answered is on the host's machine.
+	Local bool // "local"
 }
 
 // Probe is the request of OpProbe.

@@ -48,7 +48,7 @@ func (l *librepo) fetchOne(ctx *sdk.Context, item *sdk.Item) error {
 		return err
 	}
 	d := remote.Download(item.Key)
-	d.Path = path
+	d.Path, d.Foreign = path, m.foreign
 	if !m.told {
 		d.Mirrors = m.bases
 	}
