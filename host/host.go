@@ -98,7 +98,8 @@ type Plugin struct {
 	// is not pinned.
 	SHA256 string
 	// Builtin says that the plugin is part of the program: it is granted what it
-	// requests, and runs without the checks that stop a plugin at its deadline.
+	// requests, and runs in this process. Any other runs in processes of its own,
+	// for which the program must call WorkerMain.
 	Builtin bool
 	// Grant is what a plugin that is not built in may use.
 	Grant Grant

@@ -81,14 +81,19 @@ func TestLoadLimits(t *testing.T) {
 
 func TestLoadDoesNotCompile(t *testing.T) {
 	t.Parallel()
-	p := load(t, newRuntime(t, Config{}), Source{Wasm: breakCode(t, build(t, "bad_code"))})
-	if p.compiling != nil {
-		t.Fatal("the plugin was compiled when it was loaded")
+	wasm := breakCode(t, build(t, "bad_code"))
+	for _, trusted := range []bool{true, false} {
+		p := load(t, newRuntime(t, Config{}), Source{Wasm: wasm, Trusted: trusted})
+		if p.compiling != nil || len(p.runtime.workers.live) != 0 {
+			t.Fatal("the plugin was compiled when it was loaded")
+		}
+		pool := p.Pool(nil, nil)
+		defer pool.Close()
+		for range 2 {
+			_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
+			wantError(t, err, Refused, "", "compiling: ")
+		}
 	}
-	pool := p.Pool(nil, nil)
-	defer pool.Close()
-	_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
-	wantError(t, err, Refused, "", "compiling: ")
 }
 
 // Truncated and random files must be refused, or fail later with an error.
