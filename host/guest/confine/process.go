@@ -84,6 +84,7 @@ func socketPair() (ours, theirs *os.File, err error) {
 
 // launch confines the thread and starts the process from it.
 func (p *Process) launch(spec Spec, child *os.File) error {
+	attr := &os.ProcAttr{Dir: "/", Env: []string{}, Files: onlyFile(child)}
 	rules, landlock := newRules(spec)
 	defer rules.close()
 	err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -94,7 +95,6 @@ func (p *Process) launch(spec Spec, child *os.File) error {
 		landlock = rules.restrict()
 	}
 	p.Measures = append(p.Measures, applied("landlock", rules.detail(), landlock))
-	attr := &os.ProcAttr{Dir: "/", Env: []string{}, Files: onlyFile(child)}
 	const namespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNET
 	if err := p.exec(spec, attr, namespaces); err == nil {
 		p.Users = true
