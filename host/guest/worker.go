@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sourcehost/sourcehost/host/guest/confine"
 	"github.com/sourcehost/sourcehost/host/guest/frame"
 	"github.com/sourcehost/sourcehost/internal/abi"
@@ -178,16 +180,17 @@ func (w *worker) obituary(reason error) *Error {
 		rest, _ := io.ReadAll(io.LimitReader(w.proc.Conn, most)) // what there is
 		text = printable(string(nonsense.Text) + string(rest))
 	}
+	first, _, _ := strings.Cut(text, "\n")
 	ended := w.status()
 	if strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory") {
-		return &Error{Cause: MemoryLimit, Err: fmt.Errorf("its process needs more memory than it may have: %s", cut(text)), Stack: text}
+		return &Error{Cause: MemoryLimit, Err: fmt.Errorf("its process needs more memory than it may have: %s", cut(first)), Stack: text}
 	}
 	switch {
 	case text != "":
-		return &Error{Cause: Process, Err: fmt.Errorf("its process failed: %q", cut(text)), Stack: text}
+		return &Error{Cause: Process, Err: fmt.Errorf("its process failed: %s", cut(first)), Stack: text}
 	case nonsense != nil, ended == "":
 		return &Error{Cause: Process, Err: fmt.Errorf("its process does not keep to the protocol: %w", reason)}
-	case errors.Is(reason, io.EOF), errors.Is(reason, io.ErrUnexpectedEOF):
+	case errors.Is(reason, io.EOF), errors.Is(reason, io.ErrUnexpectedEOF), errors.Is(reason, unix.ECONNRESET):
 		return &Error{Cause: Process, Err: fmt.Errorf("its process is gone: %s", ended)}
 	}
 	return &Error{Cause: Process, Err: fmt.Errorf("its process is of no use: %w; %s", reason, ended)}
