@@ -119,8 +119,9 @@ func (p *Plugin) startCached(ctx context.Context) (*worker, error) {
 		if entry == "" {
 			break
 		}
-		w, cache, err := p.startWorker(ctx, wasm, filepath.Join(entry, entryFolder), confine.Read, true)
-		if err == nil || ctx.Err() != nil || !cache && !errors.As(err, new(*Error)) {
+		w, _, err := p.startWorker(ctx, wasm, filepath.Join(entry, entryFolder), confine.Read, true)
+		var e *Error
+		if !errors.As(err, &e) || e.Cause != Refused || errors.Is(err, ErrClosed) {
 			return w, err
 		}
 		// Its files are those that were written, and yet they are of no use.
@@ -222,7 +223,7 @@ func (p *Plugin) startWorker(ctx context.Context, wasm []byte, folder string, ac
 		return nil, false, &Error{Plugin: p.src.Name, Cause: Deadline, Err: fmt.Errorf("compiling took longer than %v", p.limits.LoadTime)}
 	case err != nil:
 		e := w.obituary(err)
-		e.Plugin = p.src.Name
+		e.Plugin, e.again = p.src.Name, true // none of its code has run
 		return nil, false, e
 	case r.Failure != nil:
 		w.close()
@@ -253,11 +254,12 @@ func (j *job) send(proc *confine.Process, wasm []byte) (*ready, error) {
 	return r, frame.Decode(data, r)
 }
 
-// remember keeps an error that would be the same next time: what could not be loaded
-// is not tried again for each page.
+// remember keeps an error that would be the same next time, that of a process which
+// was killed or could not be started aside: what cannot be loaded is not tried again
+// for each page.
 func (p *Plugin) remember(err error) error {
 	var e *Error
-	if errors.As(err, &e) && !errors.Is(err, ErrClosed) {
+	if errors.As(err, &e) && e.Cause != Process && !errors.Is(err, ErrClosed) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		e.known, p.unusable = true, e
