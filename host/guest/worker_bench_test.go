@@ -2,12 +2,16 @@ package guest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/sourcehost/sourcehost/internal/abi"
 )
@@ -23,33 +27,35 @@ func BenchmarkWorkerStart(b *testing.B) {
 	}
 }
 
-// BenchmarkWorkerHook is BenchmarkHook in a worker and in this process, and tells how
-// much memory the worker has in use.
-func BenchmarkWorkerHook(b *testing.B) {
+// BenchmarkTerminationChecks is a page of 256 items in this process, with and without
+// the checks that let the runtime stop a guest, which nothing here uses.
+func BenchmarkTerminationChecks(b *testing.B) {
 	wasm := goGuest(b)
-	dir := filepath.Join(b.TempDir(), "cache")
-	for _, worker := range []bool{true, false} {
-		for _, items := range []int{0, 256} {
-			b.Run(fmt.Sprintf("worker=%v/items=%d", worker, items), func(b *testing.B) {
-				p := load(b, newRuntime(b, Config{CacheDir: dir}), Source{Wasm: wasm, Trusted: !worker})
-				pool := p.Pool(nil, nil)
-				defer pool.Close()
-				if err := pool.Start(context.Background()); err != nil {
+	for _, checks := range []bool{true, false} {
+		b.Run(fmt.Sprintf("checks=%v", checks), func(b *testing.B) {
+			p := load(b, newRuntime(b, Config{}), Source{Wasm: wasm, Trusted: true})
+			ctx := context.Background()
+			e := &engine{unused: make(chan struct{}), runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCloseOnContextDone(checks))}
+			defer e.free()
+			if _, err := wasi_snapshot_preview1.Instantiate(ctx, e.runtime); err != nil {
+				b.Fatal(err)
+			}
+			if err := errors.Join(instantiateImports(ctx, e.runtime), e.compile(ctx, codeOf(p.src.Wasm, p.module, p.limits.TableEntries))); err != nil {
+				b.Fatal(err)
+			}
+			in, err := newInstance(ctx, p, e, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer in.close()
+			input := page(256)
+			defer cpuTime(b)()
+			for b.Loop() {
+				if _, err := in.call(ctx, abi.Prepare, input, nil); err != nil {
 					b.Fatal(err)
 				}
-				input := page(items)
-				b.SetBytes(int64(len(input)))
-				for b.Loop() {
-					if _, err := pool.Call(context.Background(), abi.Prepare, input, nil); err != nil {
-						b.Fatal(err)
-					}
-				}
-				if worker {
-					b.ReportMetric(float64(statusRow(b, theWorker(b, pool), "VmRSS"))/(1<<20), "MiB-worker")
-					b.ReportMetric(float64(statusRow(b, theWorker(b, pool), "RssAnon"))/(1<<20), "MiB-worker-alone")
-				}
-			})
-		}
+			}
+		})
 	}
 }
 
