@@ -143,6 +143,7 @@ type Plugin struct {
 	manifest  *plugin.Manifest
 	module    *module
 	hash      func() string
+	code      func() code
 	abandoned atomic.Int32 // calls that were given up and still run
 
 	// compile1 holds an element while the code of a worker is compiled.
@@ -175,6 +176,7 @@ func (p *Plugin) check() error {
 		sum := sha256.Sum256(p.src.Wasm)
 		return hex.EncodeToString(sum[:])
 	})
+	p.code = sync.OnceValue(func() code { return newCode(p) })
 	return checkModule(p.module, p.manifest, p.limits)
 }
 

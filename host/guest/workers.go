@@ -91,6 +91,17 @@ func (r *Runtime) probe() ([]confine.Measure, error) {
 	return w.measures, nil
 }
 
+// code is what a worker is given, and the name of its entry in the cache.
+type code struct {
+	wasm  []byte
+	entry string
+}
+
+func newCode(p *Plugin) code {
+	wasm := codeOf(p.src.Wasm, p.module, p.limits.TableEntries)
+	return code{wasm: wasm, entry: entryName(wasm, false)}
+}
+
 // newWorker makes an instance in a process of its own and initializes it.
 func (p *Plugin) newWorker(ctx context.Context, c Caller) (*worker, error) {
 	if err := p.sticky(); err != nil {
@@ -110,9 +121,9 @@ func (p *Plugin) newWorker(ctx context.Context, c Caller) (*worker, error) {
 // startCached starts a process with the plugin's compiled code, and with the module
 // alone where there is no usable cache.
 func (p *Plugin) startCached(ctx context.Context) (*worker, error) {
-	wasm := codeOf(p.src.Wasm, p.module, p.limits.TableEntries)
+	wasm := p.code().wasm
 	for range 2 {
-		build, entry, err := p.compiled(ctx, wasm)
+		build, entry, err := p.compiled(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -133,7 +144,7 @@ func (p *Plugin) startCached(ctx context.Context) (*worker, error) {
 
 // compiled returns the folder of this build and the plugin's entry in it, which it
 // makes if need be; "" when there is no usable cache.
-func (p *Plugin) compiled(ctx context.Context, wasm []byte) (build, entry string, err error) {
+func (p *Plugin) compiled(ctx context.Context) (build, entry string, err error) {
 	dir := p.runtime.cfg.CacheDir
 	if dir == "" {
 		return "", "", nil
@@ -153,11 +164,11 @@ func (p *Plugin) compiled(ctx context.Context, wasm []byte) (build, entry string
 		log.Warn("the cache of compiled plugins is not used", "folder", dir, "reason", err)
 		return "", "", nil
 	}
-	entry = filepath.Join(build, entryName(wasm, false))
+	entry = filepath.Join(build, p.code().entry)
 	if intact(build, entry, log) {
 		return build, entry, nil
 	}
-	if err := p.compileInto(ctx, wasm, build, entry); err != nil {
+	if err := p.compileInto(ctx, p.code().wasm, build, entry); err != nil {
 		if errors.As(err, new(*cacheError)) {
 			log.Warn("the compiled plugin could not be kept", "folder", dir, "reason", err)
 			return "", "", nil

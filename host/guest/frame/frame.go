@@ -107,7 +107,7 @@ func Read(r io.Reader, most func(Type) int64) (Type, []byte, error) {
 
 // readPayload takes memory as bytes arrive, not as a peer says that they will.
 func readPayload(r io.Reader, size int) ([]byte, error) {
-	const first = 1 << 20
+	const first = 4 << 20 // most plugins, and pages
 	payload := make([]byte, min(size, first))
 	for got := 0; ; {
 		n, err := io.ReadFull(r, payload[got:])
