@@ -8,6 +8,8 @@
 //	...
 //	defer h.Close()
 //	result, err := h.Run(ctx, host.Request{Source: "org.osbuild.curl", Items: items, Store: dir})
+//
+// A program with plugins that are not built in calls WorkerMain first in main.
 package host
 
 import (

@@ -167,46 +167,49 @@ func orEnded(err error) error {
 
 // lastWords is how long a process that does not keep to the protocol may take to say
 // why, and to end.
-const lastWords = time.Second
+const lastWords = 500 * time.Millisecond
 
 // obituary says why a worker is no use any more, and ends it: what its runtime
 // printed when it gave up, or how the process ended.
 func (w *worker) obituary(reason error) *Error {
-	text := ""
-	var nonsense *frame.NonsenseError
-	if errors.As(reason, &nonsense) && len(nonsense.Text) > 0 {
-		const most = 4 << 10
-		_ = w.proc.Conn.SetReadDeadline(time.Now().Add(lastWords))
-		rest, _ := io.ReadAll(io.LimitReader(w.proc.Conn, most)) // what there is
-		text = printable(string(nonsense.Text) + string(rest))
-	}
+	defer w.close()
+	text := w.words(reason)
 	first, _, _ := strings.Cut(text, "\n")
-	ended := w.status()
-	if strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory") {
-		return &Error{Cause: MemoryLimit, Err: fmt.Errorf("its process needs more memory than it may have: %s", cut(first)), Stack: text}
-	}
 	switch {
+	case strings.Contains(text, "out of memory"), strings.Contains(text, "cannot allocate memory"):
+		return &Error{Cause: MemoryLimit, Err: fmt.Errorf("its process needs more memory than it may have: %s", cut(first)), Stack: text}
 	case text != "":
 		return &Error{Cause: Process, Err: fmt.Errorf("its process failed: %s", cut(first)), Stack: text}
-	case nonsense != nil, ended == "":
-		return &Error{Cause: Process, Err: fmt.Errorf("its process does not keep to the protocol: %w", reason)}
-	case errors.Is(reason, io.EOF), errors.Is(reason, io.ErrUnexpectedEOF), errors.Is(reason, unix.ECONNRESET):
-		return &Error{Cause: Process, Err: fmt.Errorf("its process is gone: %s", ended)}
+	case errors.Is(reason, io.EOF), errors.Is(reason, io.ErrUnexpectedEOF), errors.Is(reason, unix.ECONNRESET), errors.Is(reason, unix.EPIPE):
+		return &Error{Cause: Process, Err: fmt.Errorf("its process is gone: %s", w.status())}
 	}
-	return &Error{Cause: Process, Err: fmt.Errorf("its process is of no use: %w; %s", reason, ended)}
+	return &Error{Cause: Process, Err: fmt.Errorf("its process does not keep to the protocol: %w", reason)}
 }
 
-// status ends the process and says how it had ended, or nothing when it had not.
-func (w *worker) status() string {
-	defer w.close()
-	t := time.NewTimer(lastWords)
-	defer t.Stop()
-	select {
-	case <-w.proc.Done():
-		return w.proc.Status()
-	case <-t.C:
+// words returns what the process has sent in place of a frame.
+func (w *worker) words(reason error) string {
+	var nonsense *frame.NonsenseError
+	if !errors.As(reason, &nonsense) || len(nonsense.Text) == 0 {
 		return ""
 	}
+	const most = 4 << 10
+	_ = w.proc.Conn.SetReadDeadline(time.Now().Add(lastWords))
+	rest, _ := io.ReadAll(io.LimitReader(w.proc.Conn, most)) // what there is
+	return printable(string(nonsense.Text) + string(rest))
+}
+
+// status says how the process ended. One that has closed its socket and nothing more
+// is ended.
+func (w *worker) status() string {
+	for range 2 {
+		select {
+		case <-w.proc.Done():
+			return w.proc.Status()
+		case <-time.After(lastWords):
+			w.close()
+		}
+	}
+	return "it was killed and has not ended yet"
 }
 
 // printable makes a text of bytes that may be anything.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"runtime"
 	"slices"
@@ -411,6 +410,9 @@ func TestWorkersConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 	if h.called() == 0 {
-		t.Error(fmt.Errorf("no call arrived"))
+		t.Error("no call arrived")
+	}
+	if p.compiling != nil {
+		t.Error("the plugin was compiled in this process")
 	}
 }
