@@ -98,9 +98,15 @@ func serve(conn *os.File) error {
 	if err := frame.Write(conn, frame.Ready, mustJSON(r)); err != nil || r.Failure != nil || in == nil {
 		return err
 	}
-	for {
-		if err := in.serveCall(conn); err != nil {
+	for freed := false; ; {
+		hook, err := in.serveCall(conn)
+		if err != nil {
 			return err
+		}
+		if !freed && hook != initHook && hook != abi.Setup {
+			// What loading has left, now that nobody is likely to wait for it.
+			debug.FreeOSMemory()
+			freed = true
 		}
 	}
 }
@@ -151,31 +157,31 @@ func (j *job) load(wasm []byte) (*wasmInstance, error) {
 }
 
 // serveCall takes one Call and answers it.
-func (in *wasmInstance) serveCall(conn *os.File) error {
+func (in *wasmInstance) serveCall(conn *os.File) (abi.Hook, error) {
 	_, data, err := frame.Read(conn, only(frame.Call, maxLoad))
 	if err != nil {
-		return err
+		return "", err
 	}
 	hook, input, err := frame.DecodeCall(data)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if in.funcs[hook] == nil {
-		return fmt.Errorf("there is no hook %q", hook)
+		return "", fmt.Errorf("there is no hook %q", hook)
 	}
 	output, err := in.call(context.Background(), hook, input, &remote{conn})
 	if err == nil {
-		return frame.Write(conn, frame.Done, frame.Success(), output)
+		return hook, frame.Write(conn, frame.Done, frame.Success(), output)
 	}
 	var e *Error
 	if !errors.As(err, &e) {
-		return err
+		return "", err
 	}
 	done, err := failureOf(e).Append(nil)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return frame.Write(conn, frame.Done, done)
+	return hook, frame.Write(conn, frame.Done, done)
 }
 
 // remote is the Caller of a worker: what is asked of it is asked of the host.
