@@ -64,7 +64,8 @@ type Config struct {
 	// Secrets are the secrets that plugins may refer to by name.
 	Secrets []secret.Spec
 	// CacheDir is the folder for compiled plugins. Empty means that plugins are
-	// compiled in each process that uses them.
+	// compiled in each process that uses them, those that are not built in once
+	// for each instance.
 	CacheDir string
 	// Root is the folder under which the absolute paths of plugins (files to
 	// read, certificates, keys) are looked up. Empty means "/".

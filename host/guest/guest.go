@@ -1,6 +1,7 @@
 // Package guest loads, checks and calls plugins: WebAssembly modules that speak
 // the contract of internal/abi. It is the only package that knows the
-// WebAssembly runtime.
+// WebAssembly runtime. Plugins that are part of the program run in this process,
+// all others in workers: processes that ServeWorker is the main function of.
 package guest
 
 import (

@@ -230,7 +230,7 @@ func (p *Plugin) processLimits(wasm int, compiles bool) confine.Limits {
 	c := confine.Limits{
 		MemoryBytes: own + l.MemoryBytes + 3*l.OutputBytes + 2*(l.ResultBytes+l.RequestBytes) + 16*l.TableEntries,
 		CPUTime:     time.Duration(runtime.NumCPU()) * (l.LoadTime + 100*l.HookTime),
-		Threads:     64 + 2*runtime.NumCPU(),
+		Threads:     64 + 4*runtime.NumCPU(),
 	}
 	if compiles {
 		c.MemoryBytes += 1<<30 + 64*int64(wasm)
