@@ -53,19 +53,37 @@ func Start(spec Spec) (*Process, error) {
 	defer child.Close()
 	p := &Process{Conn: conn, done: make(chan struct{})}
 	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // for ever: the thread ends with this function
+	go onOwnThread(func() {
 		err := p.launch(spec, child)
 		started <- err
 		if err == nil {
 			p.reap()
 		}
-	}()
+	})
 	if err := <-started; err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return p, nil
+}
+
+// onOwnThread calls fn in a thread that nothing else uses, and that ends with it. The
+// main thread is no such thread: it cannot end, and what is read of this process in
+// /proc is read of that thread.
+func onOwnThread(fn func()) {
+	runtime.LockOSThread() // for ever, so that the thread ends with the goroutine
+	if unix.Gettid() != unix.Getpid() {
+		fn()
+		return
+	}
+	other := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		close(other)
+		fn()
+	}()
+	<-other // it has another thread, since this one is taken
+	runtime.UnlockOSThread()
 }
 
 func socketPair() (ours, theirs *os.File, err error) {
