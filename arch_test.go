@@ -69,8 +69,16 @@ var rules = []rule{
 		reason: "the configuration file is data; the command wires it into the host",
 	},
 	{
-		packages: []string{"host/guest"}, only: []string{"internal/abi", "internal/rawjson", "internal/plugin"},
+		packages: []string{"host/guest"}, only: []string{"internal/abi", "internal/rawjson", "internal/plugin", "host/guest/frame", "host/guest/confine"},
 		reason: "the runtime knows the contract, not what the host does with it",
+	},
+	{
+		packages: []string{"host/guest/confine"}, only: []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
+		reason: "how a process is confined does not depend on what runs in it",
+	},
+	{
+		packages: []string{"host/guest/frame"}, only: []string{"internal/abi"}, standard: true,
+		reason: "what a worker sends is decoded without anything that it could reach",
 	},
 	{
 		packages: []string{"host", "cmd/...", "internal/demo", "internal/builtin", "host/osbuild", "host/hosttest"},

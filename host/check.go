@@ -190,6 +190,9 @@ type PluginInfo struct {
 	// Unrequested are grants that the plugin does not request, each as
 	// "capability value"; they have no effect.
 	Unrequested []string
+	// Isolation is how the process of a plugin is confined that is not built in,
+	// on this machine.
+	Isolation []IsolationInfo
 }
 
 // CapabilityInfo is one use of a capability that a plugin requests.
@@ -202,13 +205,14 @@ type CapabilityInfo struct {
 	Partly bool
 }
 
-// Sources describes all sources in the order of their names. It runs no plugin.
+// Sources describes all sources in the order of their names. It runs no plugin, but
+// starts a process where there is a plugin that needs one, to see how it is confined.
 func (h *Host) Sources() []SourceInfo {
 	var infos []SourceInfo
 	for _, name := range h.sourceNames() {
-		info := SourceInfo{Name: name, Plugin: h.serves[name].info()}
+		info := SourceInfo{Name: name, Plugin: h.info(h.serves[name])}
 		for _, l := range h.chain(name) {
-			info.Prepare = append(info.Prepare, l.info())
+			info.Prepare = append(info.Prepare, h.info(l))
 		}
 		infos = append(infos, info)
 	}
@@ -220,12 +224,12 @@ func (h *Host) Sources() []SourceInfo {
 func (h *Host) Plugins() []PluginInfo {
 	infos := make([]PluginInfo, len(h.plugins))
 	for i, l := range h.plugins {
-		infos[i] = l.info()
+		infos[i] = h.info(l)
 	}
 	return infos
 }
 
-func (l *loaded) info() PluginInfo {
+func (h *Host) info(l *loaded) PluginInfo {
 	m := l.manifest
 	info := PluginInfo{
 		Name: l.Name, Version: m.Version, Summary: m.Summary, Origin: l.origin(), Builtin: l.Builtin,
@@ -242,5 +246,8 @@ func (l *loaded) info() PluginInfo {
 		}
 	}
 	info.Unrequested = l.policy.unrequested()
+	if !l.Builtin {
+		info.Isolation = h.isolation()
+	}
 	return info
 }

@@ -9,9 +9,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/sourcehost/sourcehost/host"
 )
 
 func main() {
+	host.WorkerMain() // does not return in the process of a plugin
 	// net/http prints to the standard logger what servers send unasked, which
 	// may be anything. Nothing else in this program uses that logger.
 	log.SetOutput(io.Discard)
