@@ -15,6 +15,9 @@ func main() {
 	// net/http prints to the standard logger what servers send unasked, which
 	// may be anything. Nothing else in this program uses that logger.
 	log.SetOutput(io.Discard)
+	if isService(os.Args) {
+		os.Exit(serve(os.Args, os.Stdout, os.Stderr, os.LookupEnv))
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {

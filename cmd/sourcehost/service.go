@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/osbuild"
+	"github.com/sourcehost/sourcehost/internal/abi"
+	"github.com/sourcehost/sourcehost/internal/plugin"
+)
+
+const (
+	programName = "sourcehost"
+	idFlag      = "--service-id"
+	fdFlag      = "--service-fd"
+	// lastWords is how long the end waits for log lines to be read.
+	lastWords = 250 * time.Millisecond
+)
+
+// isService reports whether osbuild has started this process as a source: under
+// the name of one, or with the number of a socket.
+func isService(argv []string) bool {
+	if len(argv) == 0 {
+		return false
+	}
+	for _, arg := range argv[1:] {
+		if arg == fdFlag || strings.HasPrefix(arg, fdFlag+"=") {
+			return true
+		}
+	}
+	return !strings.HasPrefix(filepath.Base(argv[0]), programName)
+}
+
+// serve is the whole program as a source of osbuild. It returns the exit status.
+func serve(argv []string, stdout *os.File, stderr io.Writer, env func(string) (string, bool)) int {
+	source, fd, err := serviceArgs(argv)
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", programName, err)
+		return statusUsage
+	}
+	// Osbuild ends a source by closing the socket. The signals are for osbuild
+	// itself; caught and not ignored, so that programs that we start get them.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM)
+	a := &app{stdout: stdout, stderr: stderr, env: env}
+	lines := osbuild.NewLines(stdout)
+	defer lines.Close(lastWords)
+	s := osbuild.Service{
+		Source:  source,
+		Version: osbuild.VersionFromPath(a.getenv("PYTHONPATH")),
+		Lines:   lines,
+		Abandon: func() { os.Exit(statusFailed) },
+		Open: func(notify func(host.Event), log *slog.Logger) (osbuild.Backend, error) {
+			return a.serviceHost(source, notify, log)
+		},
+	}
+	if err := s.Serve(fd); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", programName, err)
+		return statusFailed
+	}
+	return statusOK
+}
+
+// serviceArgs reads the command line that osbuild gives a source.
+func serviceArgs(argv []string) (source string, fd int, err error) {
+	source, fd = filepath.Base(argv[0]), -1
+	id := ""
+	args := argv[1:]
+	for len(args) > 0 {
+		name, value, found := strings.Cut(args[0], "=")
+		args = args[1:]
+		if !found && len(args) > 0 {
+			value, args = args[0], args[1:]
+		}
+		switch name {
+		case idFlag:
+			id = value
+		case fdFlag:
+			if fd, err = strconv.Atoi(value); err != nil || fd < 0 {
+				return "", 0, fmt.Errorf("%s is %q, expected the number of a file descriptor", fdFlag, value)
+			}
+		default:
+			return "", 0, fmt.Errorf("unknown argument %q: as a source of osbuild it takes %s and %s", name, idFlag, fdFlag)
+		}
+	}
+	if fd < 0 {
+		return "", 0, fmt.Errorf("under the name %s this is a source that osbuild starts, with %s and %s; call it sourcehost to use its commands", source, idFlag, fdFlag)
+	}
+	if strings.HasPrefix(source, programName) {
+		// Started under our own name: the id tells, as "source/NAME".
+		if source = strings.TrimPrefix(id, "source/"); source == "" {
+			return "", 0, fmt.Errorf("%s does not say which source to be: it must be source/NAME", idFlag)
+		}
+	}
+	return source, fd, nil
+}
+
+// serviceHost is the host of a single source. Plugins that have nothing to do
+// with it are not even read, so that osbuild need not wait for them.
+func (a *app) serviceHost(source string, notify func(host.Event), log *slog.Logger) (*host.Host, error) {
+	cfg, err := a.hostConfig()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Notify, cfg.Logger = notify, log
+	narrowed, known := narrow(cfg, source)
+	if !known {
+		return host.New(cfg) // whose error lists all that is known
+	}
+	return host.New(narrowed)
+}
+
+// narrow leaves out the plugins that a source does not need. It reports whether
+// any is left that may serve it.
+func narrow(cfg host.Config, source string) (host.Config, bool) {
+	serving, chain := cfg.Serve[source], cfg.Prepare[source]
+	var builtin, configured, chained []host.Plugin
+	for _, p := range cfg.Plugins {
+		switch {
+		case slices.Contains(chain, p.Name) && p.Name != serving:
+			chained = append(chained, p)
+		case serving != "":
+			if p.Name == serving {
+				configured = append(configured, p)
+			}
+		case p.Builtin:
+			if servesBuiltin(p, source) {
+				builtin = append(builtin, p)
+			}
+		default:
+			configured = append(configured, p)
+		}
+	}
+	if len(builtin) > 0 {
+		configured = nil // a built-in plugin is replaced only by what Serve says
+	}
+	kept := slices.Concat(builtin, configured, chained)
+	cfg.Plugins = kept
+	cfg.Serve, cfg.Prepare = map[string]string{}, map[string][]string{}
+	if serving != "" {
+		cfg.Serve[source] = serving
+	}
+	if len(chain) > 0 {
+		cfg.Prepare[source] = chain
+	}
+	return cfg, len(builtin)+len(configured) > 0
+}
+
+// servesBuiltin looks into the manifest that a built-in plugin carries.
+func servesBuiltin(p host.Plugin, source string) bool {
+	section, err := plugin.Section(p.Wasm, abi.ManifestSection)
+	if err != nil {
+		return true // and the host says what is wrong
+	}
+	m, err := plugin.ParseManifest(section)
+	return err != nil || slices.Contains(m.Sources, source)
+}
