@@ -45,7 +45,7 @@ func decodeCall(message []byte) (*call, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, protocolErrorf("the message is not a JSON object that can be read: %v", err)
+		return nil, protocolErrorf("the message cannot be read: %v", err)
 	case c.kind == typeSignal:
 		return c, nil
 	case c.kind != typeMethod:

@@ -100,12 +100,7 @@ func (s *Service) close() {
 func (s *Service) answer(c *conn, p *packet) error {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	stop, err := c.watch(func() {
-		cancel(errClosed)
-		if s.Abandon != nil {
-			time.AfterFunc(abandonAfter, s.Abandon)
-		}
-	})
+	stop, err := s.watch(c, cancel)
 	if err != nil {
 		p.close()
 		return c.send(encodeException("RuntimeError", err.Error(), ""))
@@ -120,6 +115,16 @@ func (s *Service) answer(c *conn, p *packet) error {
 	}
 	s.Lines.Flush(flushTime)
 	return c.send(reply)
+}
+
+// watch cancels the work when osbuild closes the connection, until stop is called.
+func (s *Service) watch(c *conn, cancel context.CancelCauseFunc) (stop func(), err error) {
+	return c.watch(func() {
+		cancel(errClosed)
+		if s.Abandon != nil {
+			time.AfterFunc(abandonAfter, s.Abandon)
+		}
+	})
 }
 
 // handle returns the reply to a message, whatever happens, and nil for a message
@@ -181,7 +186,7 @@ func (s *Service) download(ctx context.Context, a *arguments) []byte {
 	var res *host.Result
 	if err == nil {
 		res, err = s.backend.Run(ctx, host.Request{
-			Source: s.Source, Items: a.items, Options: a.options, Store: a.cache,
+			Source: s.Source, Items: a.items, Options: a.options, Store: a.cache, Format: s.Version.imageFormat(),
 		})
 	}
 	return s.reply(a, res, err)
