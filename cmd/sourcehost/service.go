@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/config"
 	"github.com/sourcehost/sourcehost/host/osbuild"
 	"github.com/sourcehost/sourcehost/internal/abi"
+	"github.com/sourcehost/sourcehost/internal/builtin"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
@@ -60,7 +62,11 @@ func serve(argv []string, stdout *os.File, stderr io.Writer, env func(string) (s
 		Lines:   lines,
 		Abandon: func() { os.Exit(statusFailed) },
 		Open: func(notify func(host.Event), log *slog.Logger) (osbuild.Backend, error) {
-			return a.serviceHost(source, notify, log)
+			h, err := a.serviceHost(source, notify, log)
+			if err != nil {
+				return nil, err // and not a nil *host.Host, which is a Backend
+			}
+			return h, nil
 		},
 	}
 	if err := s.Serve(fd); err != nil {
@@ -107,43 +113,72 @@ func serviceArgs(argv []string) (source string, fd int, err error) {
 // serviceHost is the host of a single source. Plugins that have nothing to do
 // with it are not even read, so that osbuild need not wait for them.
 func (a *app) serviceHost(source string, notify func(host.Event), log *slog.Logger) (*host.Host, error) {
+	a.source = source
 	cfg, err := a.hostConfig()
 	if err != nil {
 		return nil, err
 	}
-	cfg.Notify, cfg.Logger = notify, log
 	narrowed, known := narrow(cfg, source)
-	if !known {
-		return host.New(cfg) // whose error lists all that is known
+	if !known { // the host's error lists all sources that are
+		a.source = ""
+		if narrowed, err = a.hostConfig(); err != nil {
+			return nil, err
+		}
 	}
+	narrowed.Notify, narrowed.Logger = notify, log
 	return host.New(narrowed)
 }
 
-// narrow leaves out the plugins that a source does not need. It reports whether
-// any is left that may serve it.
+// builtinsFor returns the embedded plugins that a source may need: what its
+// configuration names, and those whose manifests name it.
+func builtinsFor(source string, conf config.Source) ([]builtin.Plugin, error) {
+	var found []builtin.Plugin
+	for _, name := range builtin.Names() {
+		if name != conf.Plugin && !slices.Contains(conf.Prepare, name) && !serves(name, source) {
+			continue
+		}
+		p, err := builtin.Read(name)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, p)
+	}
+	return found, nil
+}
+
+// serves looks into the manifest that an embedded plugin carries. One that cannot
+// be read is taken for serving: the host says what is wrong.
+func serves(name, source string) bool {
+	r, size, err := builtin.Open(name)
+	if err != nil {
+		return true
+	}
+	section, err := plugin.SectionAt(r, size, abi.ManifestSection)
+	if err != nil {
+		return true
+	}
+	m, err := plugin.ParseManifest(section)
+	return err != nil || slices.Contains(m.Sources, source)
+}
+
+// narrow leaves out the configured plugins that a source does not need. It
+// reports whether any is left that may serve it.
 func narrow(cfg host.Config, source string) (host.Config, bool) {
 	serving, chain := cfg.Serve[source], cfg.Prepare[source]
-	var builtin, configured, chained []host.Plugin
+	// A built-in plugin is replaced only by what Serve says.
+	settled := serving != "" || slices.ContainsFunc(cfg.Plugins, func(p host.Plugin) bool {
+		return p.Builtin && !slices.Contains(chain, p.Name)
+	})
+	known := serving != ""
+	var kept []host.Plugin
 	for _, p := range cfg.Plugins {
-		switch {
-		case slices.Contains(chain, p.Name) && p.Name != serving:
-			chained = append(chained, p)
-		case serving != "":
-			if p.Name == serving {
-				configured = append(configured, p)
-			}
-		case p.Builtin:
-			if servesBuiltin(p, source) {
-				builtin = append(builtin, p)
-			}
-		default:
-			configured = append(configured, p)
+		chained := slices.Contains(chain, p.Name)
+		if !p.Builtin && settled && p.Name != serving && !chained {
+			continue
 		}
+		kept = append(kept, p)
+		known = known || !chained
 	}
-	if len(builtin) > 0 {
-		configured = nil // a built-in plugin is replaced only by what Serve says
-	}
-	kept := slices.Concat(builtin, configured, chained)
 	cfg.Plugins = kept
 	cfg.Serve, cfg.Prepare = map[string]string{}, map[string][]string{}
 	if serving != "" {
@@ -152,15 +187,5 @@ func narrow(cfg host.Config, source string) (host.Config, bool) {
 	if len(chain) > 0 {
 		cfg.Prepare[source] = chain
 	}
-	return cfg, len(builtin)+len(configured) > 0
-}
-
-// servesBuiltin looks into the manifest that a built-in plugin carries.
-func servesBuiltin(p host.Plugin, source string) bool {
-	section, err := plugin.Section(p.Wasm, abi.ManifestSection)
-	if err != nil {
-		return true // and the host says what is wrong
-	}
-	m, err := plugin.ParseManifest(section)
-	return err != nil || slices.Contains(m.Sources, source)
+	return cfg, known
 }

@@ -36,11 +36,13 @@ func TestRequestForms(t *testing.T) {
 	}
 	whole := method("download", `{"items": `+items+`, `+rest+`}`)
 	for name, ask := range map[string]func() answer{
-		"in the arguments":                      func() answer { return p.ask(whole) },
-		"in a file":                             func() answer { return p.ask(method("download", `{`+rest+`, "libdir": "/l"}`), memory(t, items)) },
-		"null beside a file":                    func() answer { return p.ask(method("download", `{"items": null, `+rest+`}`), memory(t, items)) },
-		"the message in a file":                 func() answer { return p.ask(viaDescriptor, memory(t, whole)) },
-		"the message in a file, items in a 2nd": func() answer { return p.ask(viaDescriptor, memory(t, method("download", `{`+rest+`}`)), memory(t, items)) },
+		"in the arguments":      func() answer { return p.ask(whole) },
+		"in a file":             func() answer { return p.ask(method("download", `{`+rest+`, "libdir": "/l"}`), memory(t, items)) },
+		"null beside a file":    func() answer { return p.ask(method("download", `{"items": null, `+rest+`}`), memory(t, items)) },
+		"the message in a file": func() answer { return p.ask(viaDescriptor, memory(t, whole)) },
+		"the message in a file, items in a 2nd": func() answer {
+			return p.ask(viaDescriptor, memory(t, method("download", `{`+rest+`}`)), memory(t, items))
+		},
 	} {
 		got = host.Request{}
 		if a := ask(); a.Type != typeReply {
