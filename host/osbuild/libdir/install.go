@@ -43,6 +43,8 @@ type Plan struct {
 	Link Link
 	// Osbuild is the version that will use the folder; 0 means the newest.
 	Osbuild osbuild.Version
+
+	step func() error // for folder.step
 }
 
 // Change is what happened to one file of a library folder.
@@ -71,6 +73,7 @@ func Install(p Plan) ([]Change, error) {
 		return nil, explain(f.dir, err)
 	}
 	defer f.release()
+	f.step = p.step
 	old, err := f.load()
 	if err != nil {
 		return nil, err
@@ -304,7 +307,7 @@ func (f *folder) put(w wanted, entry file) (Change, error) {
 		}
 	}
 	next := f.own("new")
-	if err := remove(next); err != nil {
+	if err := f.remove(next); err != nil {
 		return Change{}, err
 	}
 	switch {
@@ -318,7 +321,7 @@ func (f *folder) put(w wanted, entry file) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	return change, os.Rename(next, f.sources(w.name))
+	return change, f.rename(next, f.sources(w.name))
 }
 
 func (f *folder) hasSaved(entry file) bool {
@@ -330,17 +333,17 @@ func (f *folder) hasSaved(entry file) bool {
 // the first. Where the file system has no hard links it is moved.
 func (f *folder) save(name string) error {
 	next := f.own("keep")
-	if err := remove(next); err != nil {
+	if err := f.remove(next); err != nil {
 		return err
 	}
 	if err := unix.Linkat(unix.AT_FDCWD, f.sources(name), unix.AT_FDCWD, next, 0); err != nil {
-		return os.Rename(f.sources(name), f.saved(name))
+		return f.rename(f.sources(name), f.saved(name))
 	}
-	if err := os.Rename(next, f.saved(name)); err != nil {
+	if err := f.rename(next, f.saved(name)); err != nil {
 		return err
 	}
 	// Two names of one file: rename does nothing and leaves the other.
-	return remove(next)
+	return f.remove(next)
 }
 
 func hardLink(from, to string) error {
@@ -359,11 +362,11 @@ func (f *folder) copyBinary(path string) error {
 	}
 	defer in.Close()
 	next := f.own("new")
-	if err := remove(next); err != nil {
+	if err := f.remove(next); err != nil {
 		return err
 	}
 	if err := writeFile(next, io.Reader(in), 0o755); err != nil {
 		return err
 	}
-	return os.Rename(next, f.own(binaryName))
+	return f.rename(next, f.own(binaryName))
 }

@@ -28,7 +28,7 @@ func Shadow(p Plan, dir string) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".sourcehost-new")
+	next := beside(dir)
 	if err := clearShadow(next); err != nil {
 		return nil, err
 	}
@@ -37,12 +37,17 @@ func Shadow(p Plan, dir string) ([]Change, error) {
 		return nil, errors.Join(explain(filepath.Dir(dir), err), clearShadow(next))
 	}
 	if !old {
-		return changes, os.Rename(next, dir)
+		return changes, unix.Rename(next, dir) // os.Rename refuses an empty folder
 	}
 	if err := unix.Renameat2(unix.AT_FDCWD, next, unix.AT_FDCWD, dir, unix.RENAME_EXCHANGE); err != nil {
 		return nil, errors.Join(fmt.Errorf("replacing %s: %w; uninstall it first", dir, err), clearShadow(next))
 	}
 	return changes, clearShadow(next)
+}
+
+// beside is the name of a shadow that is not finished, or is not wanted any more.
+func beside(dir string) string {
+	return filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".sourcehost-new")
 }
 
 // shadowPath makes the path absolute. Neither folder may lie in the other.

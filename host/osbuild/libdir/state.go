@@ -74,6 +74,32 @@ func (s *state) file(name string) *file {
 type folder struct {
 	dir  string // absolute, without links
 	lock *os.File
+	// step is called before each change, and what it returns prevents it. Tests
+	// interrupt the work with it; it may be nil.
+	step func() error
+}
+
+// rename replaces to by from, in one step.
+func (f *folder) rename(from, to string) error {
+	if err := f.before(); err != nil {
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+// remove removes what may not be there.
+func (f *folder) remove(path string) error {
+	if err := f.before(); err != nil {
+		return err
+	}
+	return remove(path)
+}
+
+func (f *folder) before() error {
+	if f.step == nil {
+		return nil
+	}
+	return f.step()
 }
 
 func (f *folder) sources(name string) string { return filepath.Join(f.dir, sourcesName, name) }
@@ -160,13 +186,13 @@ func (f *folder) store(s *state) error {
 		}
 	}
 	next := f.own(stateName + ".new")
-	if err := remove(next); err != nil {
+	if err := f.remove(next); err != nil {
 		return err
 	}
 	if err := writeFile(next, bytes.NewReader(data), 0o644); err != nil {
 		return err
 	}
-	if err := os.Rename(next, f.own(stateName)); err != nil {
+	if err := f.rename(next, f.own(stateName)); err != nil {
 		return err
 	}
 	return errors.Join(syncDir(f.own("")), syncDir(f.dir))

@@ -3,7 +3,6 @@ package libdir
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -14,7 +13,9 @@ import (
 // back an Install that was interrupted. What somebody else has put in place of
 // our files stays. A shadow is removed. Where nothing is installed nothing
 // happens.
-func Uninstall(dir string) ([]Change, error) {
+func Uninstall(dir string) ([]Change, error) { return uninstall(dir, nil) }
+
+func uninstall(dir string, step func() error) ([]Change, error) {
 	f, err := open(dir)
 	if err != nil {
 		return nil, err
@@ -23,6 +24,7 @@ func Uninstall(dir string) ([]Change, error) {
 		return nil, explain(f.dir, err)
 	}
 	defer f.release()
+	f.step = step
 	s, err := f.load()
 	if err != nil || s == nil {
 		return nil, err
@@ -79,16 +81,16 @@ func (f *folder) restore(entry file) (Change, error) {
 	switch {
 	case now != nil && !now.is(entry.Ours) && !now.is(entry.Original):
 		c.Action, c.Note = "kept", "it is not ours any more"
-		return c, remove(f.saved(entry.Name))
+		return c, f.remove(f.saved(entry.Name))
 	case entry.Original == nil:
 		c.Action = "removed"
-		return c, remove(f.sources(entry.Name))
+		return c, f.remove(f.sources(entry.Name))
 	case entry.Original.is(kept):
 		c.Action = "restored"
-		if err := os.Rename(f.saved(entry.Name), f.sources(entry.Name)); err != nil {
+		if err := f.rename(f.saved(entry.Name), f.sources(entry.Name)); err != nil {
 			return c, err
 		}
-		return c, remove(f.saved(entry.Name)) // still there when both were one file
+		return c, f.remove(f.saved(entry.Name)) // still there when both were one file
 	case now.is(entry.Original):
 		c.Action = "restored"
 		return c, nil
@@ -99,44 +101,50 @@ func (f *folder) restore(entry file) (Change, error) {
 // removeOwn removes what we have beside sources/, and nothing that is not ours.
 func (f *folder) removeOwn() error {
 	for _, path := range []string{f.own("new"), f.own("keep"), f.own(stateName + ".new"), f.own(binaryName), f.saved(""), f.own(stateName)} {
-		if err := remove(path); err != nil {
+		if err := f.remove(path); err != nil {
 			return err
 		}
 	}
-	if err := remove(f.own("")); err != nil && !errors.Is(err, unix.ENOTEMPTY) {
+	if err := f.remove(f.own("")); err != nil && !errors.Is(err, unix.ENOTEMPTY) {
 		return err
 	}
 	return syncDir(f.dir)
 }
 
-// removeShadow removes what was made for a shadow.
+// removeShadow removes a shadow in one step. When there are files in it that are
+// not ours, they stay, and the rest is removed file by file.
 func (f *folder) removeShadow(s *state) ([]Change, error) {
-	if s.Phase != uninstalling {
-		s.Phase = uninstalling
-		if err := f.store(s); err != nil {
-			return nil, explain(f.dir, err)
-		}
+	c := Change{File: f.dir, Action: "removed", Note: "a shadow of " + s.Shadow}
+	if foreign := f.foreign(s); len(foreign) > 0 {
+		c.Action = "kept"
+		c.Note = fmt.Sprintf("it has files that are not ours, such as %s; all others were removed", foreign[0])
+		return []Change{c}, explain(f.dir, f.removeMade(s))
+	}
+	if err := clearShadow(beside(f.dir)); err != nil {
+		return nil, explain(f.dir, err)
+	}
+	if err := f.rename(f.dir, beside(f.dir)); err != nil {
+		return nil, explain(filepath.Dir(f.dir), err)
+	}
+	return []Change{c}, clearShadow(beside(f.dir))
+}
+
+// removeMade removes what was made for a shadow, the journal last.
+func (f *folder) removeMade(s *state) error {
+	s.Phase = uninstalling
+	if err := f.store(s); err != nil {
+		return err
 	}
 	// Folders come after what is in them.
 	made := slices.Clone(s.Made)
 	slices.Sort(made)
-	slices.Reverse(made)
-	var left []string
-	for _, name := range made {
+	for _, name := range slices.Backward(made) {
 		if !filepath.IsLocal(name) {
-			return nil, fmt.Errorf("the journal %s names the file %q, which cannot be", f.own(stateName), name)
+			return fmt.Errorf("the journal %s names the file %q, which cannot be", f.own(stateName), name)
 		}
-		if err := remove(filepath.Join(f.dir, name)); err != nil {
-			left = append(left, name)
+		if err := f.remove(filepath.Join(f.dir, name)); err != nil && !errors.Is(err, unix.ENOTEMPTY) {
+			return err
 		}
 	}
-	if err := f.removeOwn(); err != nil {
-		return nil, explain(f.dir, err)
-	}
-	changes := []Change{{File: f.dir, Action: "removed", Note: "a shadow of " + s.Shadow}}
-	if err := remove(f.dir); err != nil {
-		changes[0].Action = "kept"
-		changes[0].Note = fmt.Sprintf("there are files in it that are not ours (%d folders are left)", len(left))
-	}
-	return changes, nil
+	return f.removeOwn()
 }
