@@ -111,8 +111,11 @@ func newest(v osbuild.Version) string {
 }
 
 func (a *app) installPlan(f installFlags) (libdir.Plan, error) {
-	plan := libdir.Plan{Dir: f.libdir, Link: libdir.Link(f.link), Binary: f.binary, Only: len(f.sources) > 0}
+	plan := libdir.Plan{Dir: f.libdir, Binary: f.binary, Only: len(f.sources) > 0}
 	var err error
+	if plan.Link, err = libdir.ParseLink(f.link); err != nil {
+		return plan, &usageError{err: err}
+	}
 	if plan.Osbuild, err = f.version(f.libdir); err != nil {
 		return plan, err
 	}

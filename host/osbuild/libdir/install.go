@@ -29,6 +29,15 @@ const (
 	Copy Link = "copy"
 )
 
+// ParseLink reads the name of a kind.
+func ParseLink(s string) (Link, error) {
+	switch l := Link(s); l {
+	case Symlink, Hard, Copy:
+		return l, nil
+	}
+	return "", fmt.Errorf("unknown kind of link %q: use %s, %s or %s", s, Symlink, Hard, Copy)
+}
+
 // Plan says what is to be installed.
 type Plan struct {
 	// Dir is the library folder.
@@ -92,8 +101,8 @@ func (p *Plan) check() error {
 	if p.Link == "" {
 		p.Link = Symlink
 	}
-	if !slices.Contains([]Link{Symlink, Hard, Copy}, p.Link) {
-		return fmt.Errorf("unknown kind of link %q: use %s, %s or %s", p.Link, Symlink, Hard, Copy)
+	if _, err := ParseLink(string(p.Link)); err != nil {
+		return err
 	}
 	if len(p.Modules) == 0 {
 		return errors.New("there is no source to install")
@@ -192,6 +201,11 @@ func (f *folder) carryOut(p Plan, todo []wanted, entries, gone []file) ([]Change
 			return nil, fmt.Errorf("restoring %s: %w", entry.Name, err)
 		}
 		changes = append(changes, c)
+	}
+	if p.Link != Copy {
+		if err := f.remove(f.own(binaryName)); err != nil { // of an earlier installation
+			return nil, err
+		}
 	}
 	return changes, errors.Join(syncDir(f.sources("")), syncDir(f.saved("")), syncDir(f.own("")))
 }

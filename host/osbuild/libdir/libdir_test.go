@@ -136,7 +136,7 @@ func TestInstallAndBack(t *testing.T) {
 					t.Fatal(err)
 				}
 				onlyModules(t, dir)
-				st, err := Inspect(dir, modules(), p.Osbuild)
+				st, err := Inspect(dir, modules(), 0)
 				if err != nil || len(st.Problems) > 0 {
 					t.Errorf("%s, %s: %v, %v", first, second, st, err)
 				}

@@ -144,6 +144,10 @@ func (st *Status) foreign(f *folder) {
 		name := e.Name()
 		module, isMeta := strings.CutSuffix(name, metaSuffix)
 		switch info, err := os.Stat(f.sources(name)); {
+		case isMeta && !osbuild.Version(st.Osbuild).ReadsMeta():
+			if !st.has(module) || st.InstalledFor != 0 && !osbuild.Version(st.InstalledFor).ReadsMeta() {
+				st.problem("osbuild %d takes %s/%s for a module", st.Osbuild, sourcesName, name)
+			}
 		case isMeta:
 			if _, err := os.Lstat(f.sources(module)); err != nil {
 				st.problem("%s/%s describes a module that is not there", sourcesName, name)
@@ -153,13 +157,18 @@ func (st *Status) foreign(f *folder) {
 				st.problem("%s/%s is a folder, which osbuild takes for a module", sourcesName, name)
 			}
 		case err != nil:
-			if !slices.ContainsFunc(st.Modules, func(m ModuleStatus) bool { return m.Name == name }) {
+			if !st.has(name) {
 				st.problem("%s/%s: %v", sourcesName, name, err)
 			}
 		case info.Mode()&0o111 == 0 || strings.HasPrefix(name, ".") || strings.HasSuffix(name, "~") || slices.Contains(noModule, filepath.Ext(name)):
 			st.problem("%s/%s is no module, but osbuild takes it for one: move it away", sourcesName, name)
 		}
 	}
+}
+
+// has reports whether a module of ours has this name.
+func (st *Status) has(name string) bool {
+	return slices.ContainsFunc(st.Modules, func(m ModuleStatus) bool { return m.Name == name })
 }
 
 // noModule are endings of files that package managers, editors and people leave.
