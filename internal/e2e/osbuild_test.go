@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -93,7 +94,9 @@ func (s *sandbox) osbuildWith(plan object, version int, source string, calls ...
 	if err := json.Unmarshal(stdout.Bytes(), r); err != nil {
 		s.t.Fatalf("%v\n%s", err, tail(stdout.String()))
 	}
-	r.sound()
+	if plan["dies"] == nil {
+		r.sound()
+	}
 	return r
 }
 
@@ -349,6 +352,29 @@ func TestOsbuildStopsWhileDownloading(t *testing.T) {
 		}
 	}
 	s.osbuild(191, "org.osbuild.curl", s.download(items{k: n.url(n.plain, "large")})).failed(0, 191, "404")
+}
+
+// When the service dies in the middle of a request, osbuild is answered.
+func TestOsbuildCrash(t *testing.T) {
+	t.Parallel()
+	n := startNginx(t, newCA(t, "ca"))
+	s := newSandbox(t)
+	k := n.put("slow/crash", content("crash", 40<<20))
+	for signal, says := range map[syscall.Signal]string{syscall.SIGKILL: "killed before it could answer", syscall.SIGQUIT: "SIGQUIT: quit"} {
+		call := s.download(items{k: n.url(n.plain, "slow/crash")})
+		call["await"], call["kill"] = s.store, signal
+		small := key([]byte("small"))
+		s.write("small", []byte("small"))
+		// The first request is answered, so that the guard has seen one end.
+		r := s.osbuildWith(object{"dies": true}, 191, "org.osbuild.curl", s.download(items{small: "file:" + filepath.Join(s.dir, "small")}), call)
+		if a := r.Answers[1]; a.Outcome != "exception" || !strings.HasPrefix(a.Text, "InternalError: sourcehost ") {
+			t.Errorf("%v: the outcome is %s: %s", signal, a.Outcome, tail(a.Text))
+		}
+		contains(t, r.Answers[1].Text, says)
+		if err := os.RemoveAll(s.store); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // The configuration counts as on the command line, chained plugins included.

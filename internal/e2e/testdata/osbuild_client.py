@@ -16,7 +16,8 @@ output. A call is one of
     {"signal": NUMBER}                sent to the service
 
 and may have "await": go on without the reply as soon as 1 MiB of a download lies
-in this FOLDER; "unread": go on at once. Only the standard library is used.
+in this FOLDER, or kill the service then with the signal in "kill" and read the
+reply; "unread": go on at once. Only the standard library is used.
 """
 
 import array
@@ -193,6 +194,8 @@ class Service:
         """How many the service has open. Connections that it keeps do not count."""
         folder = f"/proc/{self.process.pid}/fd"
         count = 0
+        if self.process.poll() is not None:
+            return 0
         for name in os.listdir(folder):
             try:
                 count += not os.readlink(os.path.join(folder, name)).startswith("socket:")
@@ -251,7 +254,9 @@ def carry_out(service, version, call, tmp):
         deadline = start + 30
         while largest_part(call["await"]) < 1 << 20 and time.monotonic() < deadline:
             time.sleep(0.02)
-        return {}
+        if "kill" not in call:
+            return {}
+        os.kill(service.process.pid, call["kill"])
     message = service.answer()
     outcome, text = verdict(version, message)
     return {"outcome": outcome, "text": text, "message": message, "seconds": time.monotonic() - start,
