@@ -51,8 +51,9 @@ func serve(argv []string, stdout *os.File, stderr io.Writer, env func(string) (s
 		return statusUsage
 	}
 	// Osbuild ends a source by closing the socket. The signals are for osbuild
-	// itself; caught and not ignored, so that programs that we start get them.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM)
+	// itself; caught and not ignored, so that programs that we start get them. A
+	// log that nobody reads any more must not end us either.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE)
 	a := &app{stdout: stdout, stderr: stderr, env: env}
 	lines := osbuild.NewLines(stdout)
 	defer lines.Close(lastWords)

@@ -354,6 +354,18 @@ func TestOsbuildStopsWhileDownloading(t *testing.T) {
 	s.osbuild(191, "org.osbuild.curl", s.download(items{k: n.url(n.plain, "large")})).failed(0, 191, "404")
 }
 
+// Nobody reads the log any more: the work goes on.
+func TestOsbuildLogClosed(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t)
+	all := items{}
+	for i := range 50 {
+		data := fmt.Appendf(nil, "file %d", i)
+		all[key(data)] = "file:" + s.write(fmt.Sprint("files/", i), data)
+	}
+	s.osbuild(191, "org.osbuild.curl", object{"log": false}, s.download(all), s.download(all)).succeeded(1, 2)
+}
+
 // When the service dies in the middle of a request, osbuild is answered.
 func TestOsbuildCrash(t *testing.T) {
 	t.Parallel()

@@ -202,8 +202,8 @@ func (f *folder) carryOut(p Plan, todo []wanted, entries, gone []file) ([]Change
 		}
 		changes = append(changes, c)
 	}
-	if p.Link != Copy {
-		if err := f.remove(f.own(binaryName)); err != nil { // of an earlier installation
+	if p.Link != Copy && len(entries) == len(todo) { // no module of an earlier installation is left
+		if err := f.remove(f.own(binaryName)); err != nil {
 			return nil, err
 		}
 	}

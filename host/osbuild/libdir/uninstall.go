@@ -26,8 +26,14 @@ func uninstall(dir string, step func() error) ([]Change, error) {
 	defer f.release()
 	f.step = step
 	s, err := f.load()
-	if err != nil || s == nil {
+	if err != nil {
 		return nil, err
+	}
+	if s == nil {
+		if isDir(f.own("")) { // from before there was a journal
+			return nil, f.removeOwn()
+		}
+		return nil, nil
 	}
 	if s.Shadow != "" {
 		return f.removeShadow(s)

@@ -14,6 +14,7 @@ output. A call is one of
     {"file": TEXT}                    a message in a memfd
     {"sleep": SECONDS}
     {"signal": NUMBER}                sent to the service
+    {"log": false}                    closes the pipe that the log is read from
 
 and may have "await": go on without the reply as soon as 1 MiB of a download lies
 in this FOLDER, or kill the service then with the signal in "kill" and read the
@@ -165,6 +166,7 @@ class Service:
         theirs.close()
         self.lines = []
         self.bad_lines = 0
+        self.deaf = False
 
     def readline(self):
         line = self.process.stdout.readline()
@@ -178,8 +180,9 @@ class Service:
 
     def answer(self):
         """Waits for the answer and reads one line each time the log is readable."""
-        pipe, sock = self.process.stdout.fileno(), self.channel.sock.fileno()
-        watched = [pipe, sock]
+        sock = self.channel.sock.fileno()
+        pipe = -1 if self.deaf else self.process.stdout.fileno()
+        watched = [sock] if self.deaf else [pipe, sock]
         while True:
             ready, _, _ = select.select(watched, [], [])
             if pipe in ready:
@@ -208,7 +211,7 @@ class Service:
         start = time.monotonic()
         self.channel.sock.close()
         seen = len(self.lines)
-        for line in self.process.stdout:
+        for line in () if self.deaf else self.process.stdout:
             self.lines.append(line.decode("utf-8", "replace").rstrip("\n"))
         self.process.wait()
         return time.monotonic() - start, len(self.lines) - seen
@@ -235,6 +238,10 @@ def carry_out(service, version, call, tmp):
         return {}
     if "signal" in call:
         os.kill(service.process.pid, call["signal"])
+        return {}
+    if "log" in call:
+        service.deaf = True
+        service.process.stdout.close()
         return {}
     fds = []
     if "method" in call:
