@@ -55,7 +55,7 @@ Python programs that become this one.`,
 	}
 	f := &installFlags{}
 	dir := libdirFlag(cmd)
-	cmd.Flags().StringArrayVar(&f.sources, "source", nil, "install only the source `NAME`, and leave others as they are; may be repeated")
+	cmd.Flags().StringArrayVar(&f.sources, "source", nil, "install only the source `NAME`, and leave others as they are, in a shadow as in the library folder; may be repeated")
 	cmd.Flags().StringVar(&f.shadow, "shadow", "", "make the library folder `DIR` and change nothing else")
 	cmd.Flags().StringVar(&f.link, "link", string(libdir.Symlink), "how a module becomes the program, a `KIND`: symlink, hard (a hard link), or copy (symlinks to one copy in the library folder)")
 	cmd.Flags().StringVar(&f.binary, "binary", "", "the program, a `FILE` (default this one)")

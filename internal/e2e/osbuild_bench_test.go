@@ -26,9 +26,13 @@ func BenchmarkOsbuildStart(b *testing.B) {
 			}
 			env := []string{"SOURCEHOST_CACHE=" + built.cache, "HOME=" + dir, "SOURCEHOST_CONFIG=" + filepath.Join(built.dir, "empty.toml")}
 			var total time.Duration
+			least := time.Hour // what it takes when nothing else runs
 			for b.Loop() {
-				total += firstReply(b, source, env, request)
+				took := firstReply(b, source, env, request)
+				total += took
+				least = min(least, took)
 			}
+			b.ReportMetric(float64(least.Microseconds())/1000, "least-ms/reply")
 			b.ReportMetric(float64(total.Microseconds())/1000/float64(b.N), "ms/reply")
 		})
 	}

@@ -170,16 +170,27 @@ type linker struct {
 }
 
 func (l *linker) all() error {
-	err := filepath.WalkDir(l.from, func(path string, d fs.DirEntry, err error) error {
+	err := l.walk(func(name string, d fs.DirEntry) error {
+		if err := l.one(name, d); err != nil {
+			return fmt.Errorf("linking %s: %w", filepath.Join(l.from, name), err)
+		}
+		return nil
+	})
+	if err == nil && !isDir(filepath.Join(l.to, sourcesName)) {
+		err = fmt.Errorf("%s in %s is not a folder", sourcesName, l.from)
+	}
+	return err
+}
+
+// walk calls fn for all that a shadow has in common with the folder.
+func (l *linker) walk(fn func(name string, d fs.DirEntry) error) error {
+	return filepath.WalkDir(l.from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		name, err := filepath.Rel(l.from, path)
-		if err != nil {
+		if err != nil || name == "." {
 			return err
-		}
-		if name == "." {
-			return nil
 		}
 		top := !strings.Contains(name, "/")
 		if top && (strings.HasPrefix(name, ".") || name == ownName) || filepath.Dir(name) == sourcesName && l.ours[d.Name()] {
@@ -188,15 +199,49 @@ func (l *linker) all() error {
 			}
 			return nil
 		}
-		if err := l.one(name, d); err != nil {
-			return fmt.Errorf("linking %s: %w", path, err)
+		return fn(name, d)
+	})
+}
+
+// shadow finds out whether the shadow still is what it was made of.
+func (st *Status) shadow(f *folder, s *state) {
+	l := linker{from: s.Shadow, to: f.dir, ours: map[string]bool{}}
+	for _, file := range s.Files {
+		l.ours[file.Name] = true
+	}
+	changed, first := 0, ""
+	err := l.walk(func(name string, d fs.DirEntry) error {
+		if !l.same(name) {
+			if changed++; first == "" {
+				first = name
+			}
 		}
 		return nil
 	})
-	if err == nil && !isDir(filepath.Join(l.to, sourcesName)) {
-		err = fmt.Errorf("%s in %s is not a folder", sourcesName, l.from)
+	switch {
+	case err != nil:
+		st.problem("the library folder that this is a shadow of: %v", err)
+	case changed > 0:
+		st.problem("%d files of %s have changed since, such as %s: run install again with --shadow", changed, s.Shadow, first)
 	}
-	return err
+}
+
+// same compares a file with what was made of it.
+func (l *linker) same(name string) bool {
+	one, err := os.Lstat(filepath.Join(l.from, name))
+	if err != nil {
+		return false
+	}
+	two, err := os.Lstat(filepath.Join(l.to, name))
+	switch {
+	case !one.IsDir() && !one.Mode().IsRegular() && one.Mode()&fs.ModeSymlink == 0:
+		return true // has no counterpart
+	case err != nil || one.Mode().Type() != two.Mode().Type():
+		return false
+	case one.Mode().IsRegular():
+		return os.SameFile(one, two) || one.Size() == two.Size() && one.ModTime().Equal(two.ModTime())
+	}
+	return true
 }
 
 func (l *linker) one(name string, d fs.DirEntry) error {

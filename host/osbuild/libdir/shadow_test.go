@@ -48,6 +48,18 @@ func TestShadow(t *testing.T) {
 	if err != nil || st.Shadow != dir || len(st.Problems) > 0 {
 		t.Errorf("%+v, %v", st, err)
 	}
+	stage := filepath.Join(dir, "stages/org.osbuild.rpm")
+	replace(t, stage, "new stage")
+	if st, err = Inspect(shadow, modules(), 0); err != nil || len(st.Problems) != 1 || !strings.Contains(st.Problems[0], "1 files of "+dir) {
+		t.Errorf("%+v, %v", st, err)
+	}
+	if _, err := Shadow(p, shadow); err != nil {
+		t.Fatal(err)
+	}
+	before = snapshot(t, dir)
+	if data, err := os.ReadFile(filepath.Join(shadow, "stages/org.osbuild.rpm")); err != nil || string(data) != "new stage" {
+		t.Errorf("%q, %v", data, err)
+	}
 	if _, err := Install(Plan{Dir: shadow, Modules: modules(), Binary: binary}); err == nil || !strings.Contains(err.Error(), "is a shadow of") {
 		t.Errorf("the shadow was installed into: %v", err)
 	}

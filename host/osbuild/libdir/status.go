@@ -58,6 +58,9 @@ func Inspect(dir string, known []Module, version osbuild.Version) (*Status, erro
 		st.problem("an %sation was interrupted: run %s again", what, what)
 	}
 	st.binary(s)
+	if s.Shadow != "" {
+		st.shadow(f, s)
+	}
 	for _, name := range s.Modules {
 		st.module(f, s, name, known)
 	}
@@ -176,11 +179,15 @@ var noModule = []string{".bak", ".orig", ".old", ".rpmnew", ".rpmsave", ".rpmori
 
 // VersionFor finds the version of the osbuild that a library folder belongs to:
 // of the Python package in it, or of the one that is installed beside it, as in
-// /usr/lib/osbuild and /usr/lib/python3.12/site-packages. It is 0 when there is
-// none, or when there are several of different versions.
+// /usr/lib/osbuild and /usr/lib/python3.12/site-packages. A shadow belongs to the
+// osbuild of the folder that it is a shadow of. It is 0 when there is none, or when
+// there are several of different versions.
 func VersionFor(dir string) osbuild.Version {
 	if abs, err := resolve(dir); err == nil {
 		dir = abs
+	}
+	if s, err := (&folder{dir: dir}).load(); err == nil && s != nil && s.Shadow != "" {
+		dir = s.Shadow
 	}
 	if v := osbuild.VersionAt(dir); v != 0 {
 		return v
