@@ -29,14 +29,15 @@ type call struct {
 // decodeCall reads a message. Members that are not known are ignored.
 func decodeCall(message []byte) (*call, error) {
 	c := &call{}
-	var data []byte
+	found := false
 	r := rawjson.NewReader(message)
 	err := r.Object(func(key []byte) (err error) {
-		switch string(key) {
-		case "type":
+		switch name := string(key); {
+		case name == "type":
 			c.kind, err = r.String()
-		case "data":
-			data, err = r.Raw()
+		case name == "data" && r.Kind() == '{':
+			found = true
+			err = c.readData(r)
 		}
 		return err
 	})
@@ -50,23 +51,22 @@ func decodeCall(message []byte) (*call, error) {
 		return c, nil
 	case c.kind != typeMethod:
 		return nil, protocolErrorf("the message has the type %.40q; expected %q", c.kind, typeMethod)
-	case data == nil:
-		return nil, protocolErrorf("the message has no \"data\"")
+	case !found:
+		return nil, protocolErrorf("the message has no \"data\" that is an object")
 	}
-	r.Reset(data)
-	err = r.Object(func(key []byte) (err error) {
-		switch string(key) {
-		case "name":
+	return c, nil
+}
+
+func (c *call) readData(r *rawjson.Reader) error {
+	return r.Object(func(key []byte) (err error) {
+		switch name := string(key); {
+		case name == "name" && r.Kind() == '"':
 			c.method, err = r.String()
-		case "args":
+		case name == "args":
 			c.args, err = r.Raw()
 		}
 		return err
 	})
-	if err != nil {
-		return nil, protocolErrorf("the \"data\" of the message cannot be read: %v", err)
-	}
-	return c, nil
 }
 
 // arguments are those of both methods.
@@ -80,17 +80,18 @@ type arguments struct {
 // descriptor as osbuild 38 to 128 send them.
 func decodeArguments(c *call, fds []int) (*arguments, error) {
 	a := &arguments{}
-	var items []byte
+	found := false
 	r := rawjson.NewReader(c.args)
 	err := r.Object(func(key []byte) (err error) {
-		switch string(key) {
-		case "items":
-			items, err = r.Raw()
-		case "options":
+		switch name := string(key); {
+		case name == "items" && r.Kind() != 'n':
+			found = true
+			err = a.readItems(r)
+		case name == "options" && r.Kind() != 'n':
 			a.options, err = r.Raw()
-		case "cache":
+		case name == "cache":
 			a.cache, err = r.String()
-		case "dst_cache":
+		case name == "dst_cache":
 			a.other, err = r.String()
 		}
 		return err
@@ -102,36 +103,36 @@ func decodeArguments(c *call, fds []int) (*arguments, error) {
 		return nil, protocolErrorf("the arguments of %s name no \"cache\"", c.method)
 	case c.method == methodCopy && a.other == "":
 		return nil, protocolErrorf("the arguments of %s name no \"dst_cache\"", c.method)
+	case found:
+		return a, nil
+	case len(fds) == 0:
+		return nil, protocolErrorf("%s has neither \"items\" nor a file descriptor that holds them", c.method)
 	}
-	if string(a.options) == "null" {
-		a.options = nil
-	}
-	if items == nil || string(items) == "null" {
-		if len(fds) == 0 {
-			return nil, protocolErrorf("%s has neither \"items\" nor a file descriptor that holds them", c.method)
-		}
-		if items, err = readDescriptor(fds[0]); err != nil {
-			return nil, protocolErrorf("the items of %s in a file descriptor: %v", c.method, err)
-		}
-	}
-	return a, a.decodeItems(items)
+	return a, a.itemsFrom(c.method, fds[0])
 }
 
-// decodeItems keeps the order of the text.
-func (a *arguments) decodeItems(text []byte) error {
+func (a *arguments) itemsFrom(method string, fd int) error {
+	text, err := readDescriptor(fd)
+	if err != nil {
+		return protocolErrorf("the items of %s in a file descriptor: %v", method, err)
+	}
 	r := rawjson.NewReader(text)
-	err := r.Object(func(key []byte) error {
+	if err = a.readItems(r); err == nil {
+		err = r.End()
+	}
+	if err != nil {
+		return protocolErrorf("the items of %s in a file descriptor cannot be read: %v", method, err)
+	}
+	return nil
+}
+
+// readItems keeps the order of the text.
+func (a *arguments) readItems(r *rawjson.Reader) error {
+	return r.Object(func(key []byte) error {
 		desc, err := r.Raw()
 		a.items = append(a.items, host.Item{Key: string(key), Desc: desc})
 		return err
 	})
-	if err == nil {
-		err = r.End()
-	}
-	if err != nil {
-		return protocolErrorf("the items cannot be read: %v", err)
-	}
-	return nil
 }
 
 // encodeReply makes the reply to a method that was carried out.

@@ -23,9 +23,9 @@ func method(name, args string) string {
 
 // Every form of a request gives the host the same items in the same order.
 func TestRequestForms(t *testing.T) {
-	var got host.Request
+	requests := make(chan host.Request, 1)
 	p := start(t, 0, &fake{run: func(ctx context.Context, req host.Request) (*host.Result, error) {
-		got = req
+		requests <- req
 		return cached(ctx, req)
 	}}, nil)
 	const items = `{"b": {"url": "x"}, "a": "y"}`
@@ -44,11 +44,10 @@ func TestRequestForms(t *testing.T) {
 			return p.ask(viaDescriptor, memory(t, method("download", `{`+rest+`}`)), memory(t, items))
 		},
 	} {
-		got = host.Request{}
 		if a := ask(); a.Type != typeReply {
-			t.Errorf("%s: %+v", name, a)
+			t.Fatalf("%s: %+v", name, a)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, <-requests); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
@@ -95,17 +94,17 @@ func TestWrongMessages(t *testing.T) {
 		{"nothing in it", "{}", nil, "has the type"},
 		{"a reply", `{"type":"reply","data":{"reply":1}}`, nil, `has the type "reply"`},
 		{"no data", `{"type":"method"}`, nil, `no "data"`},
-		{"data is no object", `{"type":"method","data":7}`, nil, "data"},
+		{"data is no object", `{"type":"method","data":7}`, nil, `no "data"`},
 		{"unknown method", method("upload", "{}"), nil, "Unknown method"},
 		{"no name", `{"type":"method","data":{"args":{}}}`, nil, "Unknown method"},
 		{"no args", `{"type":"method","data":{"name":"download"}}`, nil, "arguments"},
 		{"no cache", method("download", `{"items":{}}`), nil, "cache"},
 		{"no items", method("download", `{"cache":"/c"}`), nil, "neither"},
-		{"items are an array", method("download", `{"cache":"/c","items":[]}`), nil, "cannot be read"},
+		{"items are an array", method("download", `{"cache":"/c","items":[]}`), nil, "expected"},
 		{"an item twice", method("download", `{"cache":"/c","items":{"a":1,"a":2}}`), nil, "cannot be read"},
 		{"no destination", method("copy", `{"cache":"/c","items":{}}`), nil, "dst_cache"},
 		{"items in a pipe", method("download", `{"cache":"/c"}`), []int{pipe[0]}, "not a regular file"},
-		{"half of the items", method("download", `{"cache":"/c"}`), []int{memory(t, `{"a":`)}, "items cannot be read"},
+		{"half of the items", method("download", `{"cache":"/c"}`), []int{memory(t, `{"a":`)}, "cannot be read"},
 		{"too many items", method("download", `{"cache":"/c"}`), []int{sparse}, "may have"},
 		{"via no descriptor", viaDescriptor, nil, "without a file descriptor"},
 		{"via a pipe", viaDescriptor, []int{pipe[0]}, "not a regular file"},
@@ -415,22 +414,24 @@ func TestNobodyReads(t *testing.T) {
 
 // Copy is told both folders, and answered as download is.
 func TestCopy(t *testing.T) {
-	var got CopyRequest
-	f := &fake{copied: func(ctx context.Context, req CopyRequest) (*host.Result, error) {
-		got = req
-		return failing("no space left")(ctx, host.Request{Source: req.Source, Items: req.Items})
-	}}
+	requests := make(chan CopyRequest, 2)
+	backend := func() *fake {
+		return &fake{copied: func(ctx context.Context, req CopyRequest) (*host.Result, error) {
+			requests <- req
+			return failing("no space left")(ctx, host.Request{Source: req.Source, Items: req.Items})
+		}}
+	}
 	args := `{"items":{"a":1,"b":2},"options":{"o":1},"cache":"/from","dst_cache":"/to"}`
-	a := start(t, 185, f, nil).ask(method("copy", args))
+	a := start(t, 185, backend(), nil).ask(method("copy", args))
 	if a.Type != typeException || !strings.Contains(a.Data.Value, "no space left") {
 		t.Errorf("%+v", a)
 	}
 	want := CopyRequest{Source: "org.test", Options: []byte(`{"o":1}`), From: "/from", To: "/to",
 		Items: []host.Item{{Key: "a", Desc: []byte("1")}, {Key: "b", Desc: []byte("2")}}}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, <-requests); diff != "" {
 		t.Error(diff)
 	}
-	a = start(t, 186, f, nil).ask(method("copy", args))
+	a = start(t, 186, backend(), nil).ask(method("copy", args))
 	if a.Type != typeReply || !strings.Contains(string(a.Data.Reply), `"success":false`) {
 		t.Errorf("%+v", a)
 	}
