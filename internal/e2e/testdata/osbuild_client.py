@@ -194,14 +194,15 @@ class Service:
                 return self.channel.recv()
 
     def descriptors(self):
-        """How many the service has open. Connections that it keeps do not count."""
+        """How many files the service has open: whatever was sent to it is one.
+        Connections, pipes and such, which it may keep, do not count."""
         folder = f"/proc/{self.process.pid}/fd"
         count = 0
         if self.process.poll() is not None:
             return 0
         for name in os.listdir(folder):
             try:
-                count += not os.readlink(os.path.join(folder, name)).startswith("socket:")
+                count += os.readlink(os.path.join(folder, name)).startswith("/")
             except FileNotFoundError:
                 pass  # closed meanwhile
         return count
