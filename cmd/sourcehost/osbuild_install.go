@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -120,7 +121,7 @@ func (a *app) installPlan(f installFlags) (libdir.Plan, error) {
 		return plan, err
 	}
 	if plan.Binary == "" {
-		plan.Binary, err = os.Executable()
+		plan.Binary, err = ownPath(os.Args[0])
 	} else {
 		plan.Binary, err = filepath.Abs(plan.Binary)
 	}
@@ -132,6 +133,31 @@ func (a *app) installPlan(f installFlags) (libdir.Plan, error) {
 	}
 	plan.Modules, err = chosen(plan.Modules, f.sources)
 	return plan, err
+}
+
+// ownPath is the path of this program: the one that it was called by, so that a
+// link such as /usr/bin/sourcehost goes on to lead to the newest version.
+func ownPath(called string) (string, error) {
+	own, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	path, err := exec.LookPath(called)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return own, nil
+	}
+	one, err := os.Stat(path)
+	if err != nil {
+		return own, nil
+	}
+	two, err := os.Stat(own)
+	if err != nil || !os.SameFile(one, two) {
+		return own, nil
+	}
+	return path, nil
 }
 
 // chosen keeps the modules that are named, all of them when none is.

@@ -191,6 +191,26 @@ func TestLaunchers(t *testing.T) {
 	}
 }
 
+func TestOwnPath(t *testing.T) {
+	own, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "sourcehost")
+	if err := os.Symlink(own, link); err != nil {
+		t.Fatal(err)
+	}
+	for called, want := range map[string]string{link: link, own: own, "/bin/sh": own, "nowhere": own} {
+		if got, err := ownPath(called); err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", called, got, err, want)
+		}
+	}
+	t.Setenv("PATH", filepath.Dir(link))
+	if got, err := ownPath("sourcehost"); err != nil || got != link {
+		t.Errorf("%s, %v, want %s", got, err, link)
+	}
+}
+
 func TestIsService(t *testing.T) {
 	for _, c := range []struct {
 		argv []string

@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"bytes"
+	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
-	"time"
 )
 
 // Images are stored as the version of osbuild reads them, and both formats lie
@@ -38,27 +41,54 @@ func TestOsbuildImages(t *testing.T) {
 	s.hasImage(image)
 }
 
-// Osbuild leaves while a registry sends nothing.
+// Osbuild leaves while a registry sends nothing. Programs that were started end
+// too.
 func TestOsbuildStopsWhileCopyingImages(t *testing.T) {
 	t.Parallel()
-	image := newImage(t, "stalled", content("stalled", 100_000))
-	h := newStalling()
-	repository, _ := serveImages(t, h.wrap, image)
-	h.on.Store(true)
-	s := imageSandbox(t)
-	call := s.download(items{image.ID(): described(repository, image)})
-	call["unread"] = true
-	go func() { // the client sleeps until a blob was asked for, at least
-		select {
-		case <-h.asked:
-		case <-time.After(patience):
-			t.Error("no blob was asked for")
+	need(t, "skopeo", "skopeo")
+	for _, engine := range engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			image := newImage(t, "stalled", content("stalled", 100_000))
+			h := newStalling()
+			repository, _ := serveImages(t, h.wrap, image)
+			h.on.Store(true)
+			s := imageSandbox(t)
+			s.configure(quick + fmt.Sprintf("[container]\nengine = %q\n", engine))
+			call := s.download(items{image.ID(): described(repository, image)})
+			asked := filepath.Join(s.dir, "asked")
+			call["until"] = asked
+			go func() {
+				<-h.asked
+				os.WriteFile(asked, nil, 0o644) // the client waits for it, and says so
+			}()
+			s.osbuild(191, "org.osbuild.skopeo", call)
+			if left := s.processes(); len(left) > 0 {
+				t.Errorf("these processes are left: %q", left)
+			}
+			h.on.Store(false)
+			delete(call, "until")
+			s.osbuild(191, "org.osbuild.skopeo", call).succeeded(0)
+			s.nothingStaged()
+			s.hasImage(image)
+		})
+	}
+}
+
+// processes lists the command lines of all that runs with the sandbox's
+// environment.
+func (s *sandbox) processes() (found []string) {
+	s.t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil || len(all) == 0 {
+		s.t.Fatalf("no processes: %v", err)
+	}
+	for _, path := range all {
+		// A process may have ended meanwhile, or belong to somebody else.
+		if env, err := os.ReadFile(path); err == nil && bytes.Contains(env, []byte(s.dir+"/")) {
+			line, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
+			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
 		}
-	}()
-	s.osbuild(191, "org.osbuild.skopeo", call, object{"sleep": 3})
-	h.on.Store(false)
-	delete(call, "unread")
-	s.osbuild(191, "org.osbuild.skopeo", call).succeeded(0)
-	s.nothingStaged()
-	s.hasImage(image)
+	}
+	return found
 }

@@ -18,7 +18,8 @@ output. A call is one of
 
 and may have "await": go on without the reply as soon as 1 MiB of a download lies
 in this FOLDER, or kill the service then with the signal in "kill" and read the
-reply; "unread": go on at once. Only the standard library is used.
+reply; "until": go on without the reply when this FILE exists; "unread": go on at
+once. Only the standard library is used.
 """
 
 import array
@@ -257,6 +258,12 @@ def carry_out(service, version, call, tmp):
     for fd in fds:
         os.close(fd)
     if not call.get("answered", True) or call.get("unread"):
+        return {}
+    if "until" in call:
+        deadline = start + 60
+        while not os.path.exists(call["until"]):
+            assert time.monotonic() < deadline, "nothing has happened"
+            time.sleep(0.02)
         return {}
     if "await" in call:
         deadline = start + 30
