@@ -49,6 +49,8 @@ func (a *app) hostConfig() (host.Config, error) {
 		CacheDir:       a.cacheDir(file.CacheDir),
 		Limits:         limits(file.Limits),
 		PageItems:      file.Limits.PageItems,
+		PutBytes:       file.Limits.PutBytes,
+		ProgramTimeout: file.Limits.ProgramTimeout,
 		Download:       downloads(file.Download),
 		Environ:        a.env,
 		AllowLinkLocal: file.Download.AllowLinkLocal,
