@@ -178,6 +178,11 @@ type SourceInfo struct {
 // PluginInfo describes a plugin.
 type PluginInfo struct {
 	Name, Version, Summary string
+	// Description is further text, one paragraph or line per entry, and Schema
+	// the JSON Schema (draft 4) of the source object; both as in the plugin's
+	// manifest.
+	Description []string
+	Schema      json.RawMessage
 	// Origin is the path of the file, or "builtin:NAME".
 	Origin  string
 	Builtin bool
@@ -232,7 +237,7 @@ func (h *Host) Plugins() []PluginInfo {
 func (h *Host) info(l *loaded) PluginInfo {
 	m := l.manifest
 	info := PluginInfo{
-		Name: l.Name, Version: m.Version, Summary: m.Summary, Origin: l.origin(), Builtin: l.Builtin,
+		Name: l.Name, Version: m.Version, Summary: m.Summary, Description: m.Description, Schema: m.Schema, Origin: l.origin(), Builtin: l.Builtin,
 		SHA256: l.guest.Hash(), Hooks: m.Hooks, Produces: m.Produces, ContentType: m.ContentType,
 	}
 	for _, c := range m.Capabilities {
