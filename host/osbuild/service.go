@@ -60,9 +60,9 @@ type Service struct {
 }
 
 const (
-	// abandonAfter is how long work that was cancelled may take to end: osbuild
-	// waits for us, and is promised a second.
-	abandonAfter = 850 * time.Millisecond
+	// abandonAfter is how long all that was cancelled may take to end: osbuild waits
+	// for us, and is promised a second.
+	abandonAfter = 700 * time.Millisecond
 	// flushTime is how long a reply waits for the log to be read.
 	flushTime = 250 * time.Millisecond
 )
