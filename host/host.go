@@ -8,6 +8,8 @@
 //	...
 //	defer h.Close()
 //	result, err := h.Run(ctx, host.Request{Source: "org.osbuild.curl", Items: items, Store: dir})
+//
+// A program with plugins that are not built in calls WorkerMain first in main.
 package host
 
 import (
@@ -61,7 +63,8 @@ type Config struct {
 	// Secrets are the secrets that plugins may refer to by name.
 	Secrets []secret.Spec
 	// CacheDir is the folder for compiled plugins. Empty means that plugins are
-	// compiled in each process that uses them.
+	// compiled in each process that uses them, those that are not built in once
+	// for each instance.
 	CacheDir string
 	// Root is the folder under which the absolute paths of plugins (files to
 	// read, certificates, keys) are looked up. Empty means "/".
@@ -111,7 +114,8 @@ type Plugin struct {
 	// is not pinned.
 	SHA256 string
 	// Builtin says that the plugin is part of the program: it is granted what it
-	// requests, and runs without the checks that stop a plugin at its deadline.
+	// requests, and runs in this process. Any other runs in processes of its own,
+	// for which the program must call WorkerMain.
 	Builtin bool
 	// Grant is what a plugin that is not built in may use.
 	Grant Grant
