@@ -50,7 +50,16 @@ var rules = []rule{
 		reason: "a built-in plugin can do what any plugin can, and is an example for authors",
 	},
 	{
-		packages: []string{"host/download", "host/container", "host/command", "host/secret", "host/store"},
+		packages: []string{"host/store/internal/..."}, only: []string{}, standard: true,
+		reason: "the formats of objects are read and checked without a store",
+	},
+	{
+		packages: []string{"host/store"}, only: []string{"host/store/internal/..."},
+		never:  []string{"github.com/tetratelabs/wazero/..."},
+		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
+	},
+	{
+		packages: []string{"host/download", "host/container", "host/command", "host/secret"},
 		only:     []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
 	},
