@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -102,6 +104,9 @@ func (h *Host) Verify(ctx context.Context, req VerifyRequest) (*VerifyResult, er
 			return v.result, err
 		}
 	}
+	slices.SortStableFunc(v.result.Bad, func(a, b BadEntry) int {
+		return cmp.Or(strings.Compare(a.ContentType, b.ContentType), strings.Compare(a.Path, b.Path))
+	})
 	if req.Repair != nil {
 		err = v.repair(ctx, req.Repair)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,7 +36,10 @@ With --output json the result has the form of that of fetch; items that were cop
 are called fetched there.`,
 		Example: `  sourcehost store copy --manifest manifest.json .osbuild /mnt/export/store
   sourcehost store copy --manifest - --source org.osbuild.curl SRC DST < manifest.json`,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("manifest") {
+				return errors.New("no manifest is given: name one with --manifest")
+			}
 			if len(args) != 2 {
 				return fmt.Errorf("expected two stores, SRC and DST, found %s", text.Count(len(args), "argument"))
 			}
@@ -50,7 +54,6 @@ are called fetched there.`,
 	cmd.Flags().StringArrayVar(&f.sources, "source", nil, "copy only the source `NAME`; may be repeated")
 	must(cmd.RegisterFlagCompletionFunc("source", a.completeSources))
 	must(cmd.MarkFlagFilename("manifest", "json"))
-	must(cmd.MarkFlagRequired("manifest"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.storeCopy(cmd, f, args[0], args[1]) }
 	return cmd
 }

@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/sourcehost/sourcehost/host/manifest"
+	pluginfile "github.com/sourcehost/sourcehost/internal/plugin"
 	"github.com/sourcehost/sourcehost/sdk"
 	"github.com/sourcehost/sourcehost/sdk/sdktest"
 )
@@ -259,4 +262,33 @@ func FuzzBase64(f *testing.F) {
 			t.Errorf("%q: %q, %v; want %q", text, got, err, want)
 		}
 	})
+}
+
+func TestSchema(t *testing.T) {
+	data, err := os.ReadFile("plugin.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := pluginfile.ParseManifest(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := manifest.CompileSchema("inline", m.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, valid := range map[string]bool{
+		`{"items":{"` + key + `":{"encoding":"base64","data":""}}}`:                                   true,
+		`{"items":{"md5:00000000000000000000000000000000":{"encoding":"lzma+base64","data":"AAAA"}}}`: true,
+		`{"items":{"md5:0000":{"encoding":"base64","data":""}}}`:                                      false,
+		`{"items":{"x/` + key + `":{"encoding":"base64","data":""}}}`:                                 false,
+		`{"items":{"` + key + `":{"encoding":"rot13","data":""}}}`:                                    false,
+		`{"items":{"` + key + `":{"encoding":"base64"}}}`:                                             false,
+		`{"items":{"` + key + `":{"data":""}}}`:                                                       false,
+		`{"items":{"` + key + `":{"encoding":"base64","data":1}}}`:                                    false,
+	} {
+		if problems := schema.Check("", []byte(text)); (len(problems) == 0) != valid {
+			t.Errorf("%s: %v", text, problems)
+		}
+	}
 }
