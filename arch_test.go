@@ -41,8 +41,8 @@ var rules = []rule{
 		reason: "the contract is the root of everything and is linked into every Go plugin",
 	},
 	{
-		packages: []string{"internal/plugin"}, only: []string{"internal/abi", "internal/rawjson"}, standard: true,
-		reason: "a plugin's manifest is read without a runtime, also by tools",
+		packages: []string{"internal/plugin"}, only: []string{"internal/abi", "internal/rawjson", "internal/nearest"}, standard: true,
+		reason: "a plugin's manifest is read without a runtime, also by tools; no guest has it, so it may say which name was probably meant",
 	},
 	{
 		packages: []string{"sdk/..."}, only: []string{"internal/abi", "internal/rawjson", "sdk/..."}, standard: true,
@@ -70,6 +70,10 @@ var rules = []rule{
 		packages: []string{"host/download", "host/container", "host/command", "host/secret"},
 		only:     []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
+	},
+	{
+		packages: []string{"internal/sampleimage"}, only: []string{}, standard: true,
+		reason: "what it serves is compared with what this program fetches, so it shares no code with that",
 	},
 	{
 		packages: []string{"host/manifest"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/progress"
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/container"
 	"github.com/sourcehost/sourcehost/host/manifest"
 )
 
@@ -22,6 +23,8 @@ type fetchFlags struct {
 	sources  []string
 	dryRun   bool
 	verify   bool
+	engine   string
+	format   string
 }
 
 func (a *app) fetchCommand() *cobra.Command { return a.fetchCommandWith(&fetchFlags{}) }
@@ -38,11 +41,11 @@ also when fetch is interrupted, and resumed the next time.`,
 		Example: `  sourcehost fetch manifest.json
   sourcehost fetch --store /var/cache/osbuild/store --workers 64 manifest.json
   sourcehost fetch --source org.osbuild.curl --dry-run manifest.json
+  sourcehost fetch --source org.osbuild.skopeo --container-format docker-archive manifest.json
   sourcehost fetch --progress json --output json - < manifest.json > result.json`,
 		Args: oneManifest,
 	}
-	cmd.Flags().StringVar(&f.store, "store", "", "osbuild store, a `DIR` (default .osbuild, as osbuild's own)")
-	cmd.Flags().Var(&f.workers, "workers", "fetch `N` items at once (default 32)")
+	a.settingFlags(cmd, f)
 	cmd.Flags().StringVar(&f.progress, "progress", "auto", "what to show meanwhile, a `KIND`: auto, bar, plain, json (see 'sourcehost help progress-json') or none")
 	cmd.Flags().StringArrayVar(&f.sources, "source", nil, "fetch only the source `NAME`; may be repeated")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "fetch nothing, list what would be fetched and what is in the store")
@@ -50,9 +53,20 @@ also when fetch is interrupted, and resumed the next time.`,
 	f.output = outputFlag(cmd)
 	completeWords(cmd, "progress", "auto", "bar", "plain", "json", "none")
 	must(cmd.RegisterFlagCompletionFunc("source", a.completeSources))
-	must(cmd.MarkFlagDirname("store"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.fetch(cmd, *f, args[0]) }
 	return cmd
+}
+
+// settingFlags adds the flags that win over the environment and the configuration
+// file.
+func (a *app) settingFlags(cmd *cobra.Command, f *fetchFlags) {
+	cmd.Flags().StringVar(&f.store, "store", "", "osbuild store, a `DIR` (default .osbuild, as osbuild's own)")
+	cmd.Flags().Var(&f.workers, "workers", "fetch `N` items at once (default 32)")
+	cmd.Flags().StringVar(&f.engine, "container-engine", "", "who copies container images, an `ENGINE`: embedded (default) or skopeo, the program")
+	cmd.Flags().StringVar(&f.format, "container-format", "", "how to store container images, a `FORMAT`: dir (default) or docker-archive, as osbuild before version 83 reads them")
+	completeWords(cmd, "container-engine", container.Embedded, container.Skopeo)
+	completeWords(cmd, "container-format", string(container.Dir), string(container.DockerArchive))
+	must(cmd.MarkFlagDirname("store"))
 }
 
 // fetch runs the command: it configures, reads, checks, fetches and reports.
@@ -68,7 +82,7 @@ func (a *app) fetch(cmd *cobra.Command, f fetchFlags, path string) error {
 	}
 	live := &relay{app: a, mode: mode}
 	cfg.Notify, cfg.Logger = live.event, a.logger(live, mode)
-	h, err := host.New(cfg)
+	h, err := a.newHost(cfg)
 	if err != nil {
 		return err
 	}
@@ -93,6 +107,9 @@ func (a *app) fetchConfig(cmd *cobra.Command, f *fetchFlags) (host.Config, error
 	if cmd.Flags().Changed("workers") {
 		cfg.Workers = int(f.workers)
 	}
+	if err := f.containers(&cfg); err != nil {
+		return cfg, err
+	}
 	switch {
 	case cmd.Flags().Changed("store") && f.store == "":
 		return cfg, usagef("--store is empty: name a folder, or leave the flag out for %s", defaultStore)
@@ -103,6 +120,25 @@ func (a *app) fetchConfig(cmd *cobra.Command, f *fetchFlags) (host.Config, error
 		f.store = defaultStore
 	}
 	return cfg, nil
+}
+
+// containers applies the flags about container images.
+func (f *fetchFlags) containers(cfg *host.Config) error {
+	switch f.engine {
+	case "":
+	case container.Embedded, container.Skopeo:
+		cfg.Container.Engine = f.engine
+	default:
+		return usagef("--container-engine is %q: use %s or %s", f.engine, container.Embedded, container.Skopeo)
+	}
+	switch container.Format(f.format) {
+	case "":
+	case container.Dir, container.DockerArchive:
+		cfg.ImageFormat = f.format
+	default:
+		return usagef("--container-format is %q: use %s or %s", f.format, container.Dir, container.DockerArchive)
+	}
+	return nil
 }
 
 // fetchManifest reads and checks the part of the manifest that is to be

@@ -1,71 +1,38 @@
 package e2e
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sourcehost/sourcehost/internal/sampleimage"
 )
 
-// image puts a container image into a store, in both forms, and returns its id.
-func (s *sandbox) image(name string) string {
+// putImage puts a container image into a store, in both forms, and returns its id.
+func (s *sandbox) putImage(name string) string {
 	s.t.Helper()
-	skopeo := need(s.t, "skopeo", "skopeo")
-	var layer, packed bytes.Buffer
-	w := tar.NewWriter(&layer)
-	data := content(name, 30_000)
-	if err := w.WriteHeader(&tar.Header{Name: "file", Size: int64(len(data)), Mode: 0o644}); err != nil {
+	i, err := sampleimage.New(name, content(name, 30_000), content(name+"2", 500))
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	w.Write(data)
-	w.Close()
-	z := gzip.NewWriter(&packed)
-	z.Write(layer.Bytes())
-	z.Close()
-	config := fmt.Appendf(nil, `{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[%q]},"history":[{"created_by":%q}]}`, key(layer.Bytes()), name)
-	manifest := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json",`+
-		`"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":%d,"digest":%q},`+
-		`"layers":[{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","size":%d,"digest":%q}]}`, len(config), key(config), packed.Len(), key(packed.Bytes()))
-	entry := filepath.Join(s.store, "sources", "org.osbuild.containers", key(config))
-	for file, data := range map[string][]byte{
-		"version": []byte("Directory Transport Version: 1.1\n"), "manifest.json": manifest,
-		key(config)[7:]: config, key(packed.Bytes())[7:]: packed.Bytes(),
-	} {
-		s.write(filepath.Join(entry, "image", file), data)
+	dir := s.entry(i, "image")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := i.WriteDir(dir); err != nil {
+		s.t.Fatal(err)
 	}
 	archive := filepath.Join(s.t.TempDir(), "archive") // a path without colons
-	out, err := exec.Command(skopeo, "--insecure-policy", "copy", "dir:"+filepath.Join(entry, "image"), "docker-archive:"+archive).CombinedOutput()
-	if err != nil {
-		s.t.Fatalf("skopeo: %v\n%s", err, out)
-	}
-	if err := os.Rename(archive, filepath.Join(entry, "container-image.tar")); err != nil {
+	runProgram(s.t, need(s.t, "skopeo", "skopeo"), "--insecure-policy", "copy", "--quiet", "dir:"+dir, "docker-archive:"+archive)
+	if err := os.Rename(archive, s.entry(i, "container-image.tar")); err != nil {
 		s.t.Fatal(err)
 	}
-	return key(config)
-}
-
-// sources writes a manifest of several sources.
-func (s *sandbox) sources(sources map[string]items) string {
-	s.t.Helper()
-	all := map[string]any{}
-	for name, its := range sources {
-		all[name] = map[string]any{"items": its}
-	}
-	data, err := json.Marshal(map[string]any{"version": "2", "sources": all})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.write("all.json", data)
+	return i.ID()
 }
 
 // mixed makes a store of everything, and the manifest that names it. The sources of
@@ -75,7 +42,7 @@ func mixed(t *testing.T) (s *sandbox, manifest, file, image, commit string) {
 	r := newOstreeRepo(t, filepath.Join(t.TempDir(), "repo"))
 	commit = r.commit("mixed")
 	data := content("inline", 40_000)
-	file, image = key(data), s.image("image")
+	file, image = key(data), s.putImage("image")
 	manifest = s.sources(map[string]items{
 		"org.osbuild.inline": {file: map[string]string{"encoding": "base64", "data": base64.StdEncoding.EncodeToString(data)}},
 		"org.osbuild.ostree": {commit: map[string]any{"remote": map[string]string{"url": "file://" + r.dir}}},

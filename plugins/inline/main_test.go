@@ -103,7 +103,7 @@ func noise(n int) []byte {
 var variants = []string{
 	"dict()",
 	"dict(check=lzma.CHECK_NONE)", "dict(check=lzma.CHECK_CRC32)", "dict(check=lzma.CHECK_SHA256)",
-	"dict(preset=9)", "dict(preset=0)", "dict(preset=9 | lzma.PRESET_EXTREME)",
+	"dict(preset=0)", "dict(preset=3 | lzma.PRESET_EXTREME)",
 	"dict(filters=[dict(id=lzma.FILTER_X86), dict(id=lzma.FILTER_LZMA2)])",
 	"dict(filters=[dict(id=lzma.FILTER_POWERPC), dict(id=lzma.FILTER_LZMA2)])",
 	"dict(filters=[dict(id=lzma.FILTER_ARM), dict(id=lzma.FILTER_LZMA2)])",
@@ -112,7 +112,7 @@ var variants = []string{
 	"dict(filters=[dict(id=lzma.FILTER_IA64), dict(id=lzma.FILTER_LZMA2)])",
 	"dict(filters=[dict(id=lzma.FILTER_DELTA, dist=4), dict(id=lzma.FILTER_LZMA2, lc=0, lp=2, pb=0)])",
 	"dict(filters=[dict(id=lzma.FILTER_DELTA, dist=1), dict(id=lzma.FILTER_X86), dict(id=lzma.FILTER_LZMA2)])",
-	"dict(format=lzma.FORMAT_ALONE)", "dict(format=lzma.FORMAT_ALONE, preset=9)",
+	"dict(format=lzma.FORMAT_ALONE)", "dict(format=lzma.FORMAT_ALONE, preset=1)",
 	"dict(format=lzma.FORMAT_ALONE, filters=[dict(id=lzma.FILTER_LZMA1, lc=1, lp=2, pb=3, dict_size=3 << 20)])",
 }
 
@@ -131,6 +131,9 @@ func TestLZMA(t *testing.T) {
 			checkLZMA(t, append(bytes.Clone(one), "\xfe\xfe garbage"...), content)
 			checkLZMA(t, append(bytes.Clone(one), "\xfd7zXZ garbage"...), content)
 		}
+	}
+	for _, v := range []string{"dict(preset=9)", "dict(format=lzma.FORMAT_ALONE, preset=9)"} { // the largest dictionary
+		checkLZMA(t, py.compress(t, text(1000), v), text(1000))
 	}
 	// A stream that is stored as it is within another one.
 	inner := py.compress(t, noise(5000), "dict()")

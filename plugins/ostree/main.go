@@ -59,7 +59,7 @@ func explain(err error) error {
 	return &sdk.Error{
 		Kind:    sdk.ErrNotFound,
 		Message: "the program ostree, which loads commits, is not installed",
-		Hint:    "install the package ostree",
+		Hint:    "install the package ostree, or name the program's path under [program.ostree] in the configuration",
 	}
 }
 
