@@ -36,7 +36,10 @@ func (p *running) pull(ctx context.Context, r *run, it *item, stage *store.Commi
 	if err != nil {
 		return err
 	}
-	if _, err := p.run(ctx, r, dir); err != nil {
+	stop := watchSize(dir, r.progress(it.result.Key, it.result.URL))
+	_, err = p.run(ctx, r, dir)
+	stop()
+	if err != nil {
 		return r.pullError(it, err)
 	}
 	err = stage.Verify(ctx)
