@@ -194,6 +194,17 @@ func (r *repo) findCorrupt(ctx context.Context, key Key) (map[ostree.Object]bool
 // lacks an object.
 func (c *Commits) drop(ctx context.Context, r *repo, key Key, bad map[ostree.Object]bool) error {
 	d := c.files.store.disk
+	if err := r.lockObjects(ctx, unix.LOCK_EX); err != nil {
+		return err
+	}
+	for o := range bad { // another process may have repaired it meanwhile
+		if _, err := r.check(ctx, o); err == nil {
+			delete(bad, o)
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
 	err := r.eachCommit(ctx, func(commit string) error {
 		reaches, err := commit == key.text, error(nil)
 		if !reaches {

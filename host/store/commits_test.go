@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -209,8 +210,12 @@ func TestVerifyCommit(t *testing.T) {
 		{"longer", func(path string) error { return appendLine(path, "more") }},
 	} {
 		t.Run(damage.name, func(t *testing.T) {
-			for i, ending := range []string{".commit", ".dirtree", ".dirmeta", ".filez"} {
-				testDamage(t, dir, keys, ending, damage.apply, damage.name != "longer" || i < 3)
+			endings := []string{".commit", ".dirtree", ".dirmeta", ".filez"}
+			if damage.name != "flip" {
+				endings = []string{".dirtree", ".filez"}
+			}
+			for _, ending := range endings {
+				testDamage(t, dir, keys, ending, damage.apply, damage.name != "longer" || ending != ".filez")
 			}
 		})
 	}
@@ -576,4 +581,41 @@ func TestCommitCancel(t *testing.T) {
 		t.Errorf("Verify: %v", err)
 	}
 	wantNothingStaged(t, c.files)
+}
+
+// TestRemoveWaits keeps a repair from deleting what a commit relies on that is about
+// to be stored.
+func TestRemoveWaits(t *testing.T) {
+	from, keys := newStoreOf(t, 2)
+	source, c := openCommits(t, from, kernel{}), openCommits(t, t.TempDir(), kernel{})
+	if _, err := c.CopyFrom(t.Context(), source, keys[0]); err != nil {
+		t.Fatal(err)
+	}
+	unlinkAll(t, c)
+	s, err := c.Stage(t.Context(), keys[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := source.repo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	if err := errors.Join(s.fill(t.Context(), r), s.Verify(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range allObjects(t, c.files.content.path) {
+		if strings.HasSuffix(path, ".filez") && usedByBoth(t, source, keys, path, ".filez") {
+			must(t, flipBit(path))
+			break
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := c.Remove(ctx, keys[0]); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Remove did not wait: %v", err)
+	}
+	must(t, s.Commit(t.Context()))
+	must(t, c.Remove(t.Context(), keys[0]))
+	wantPresent(t, c, false, keys...) // both need what was corrupt
 }

@@ -174,6 +174,10 @@ func (s *CommitStage) Verify(ctx context.Context) error {
 		return s.scratch.orFail("open folder", repoName, err)
 	}
 	defer from.close()
+	// Until the commit is there, nobody would know that it needs what is there.
+	if err := s.into.lockObjects(ctx, unix.LOCK_SH); err != nil {
+		return err
+	}
 	s.incoming, s.touched, s.own, s.bytes = nil, map[string]bool{}, false, 0
 	var files []ostree.Object
 	err = walk(ctx, s.key.text, func(o ostree.Object) ([]ostree.Object, error) {

@@ -1,12 +1,14 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -248,6 +250,23 @@ func (r *repo) withObject(o ostree.Object, fn func(fd int, st *unix.Stat_t) erro
 	}
 	defer unix.Close(fd)
 	return fn(fd, &st)
+}
+
+// lockObjects keeps objects from being deleted (unix.LOCK_SH), or others from relying
+// on their being there (unix.LOCK_EX), until the repository is closed. It waits until
+// ctx is done. Where the file system knows no such locks there is none.
+func (r *repo) lockObjects(ctx context.Context, how int) error {
+	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
+		err := retry(func() error { return unix.Flock(r.objects.fd, how|unix.LOCK_NB) })
+		if err != unix.EWOULDBLOCK {
+			return nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for another process: %w", context.Cause(ctx))
+		}
+	}
 }
 
 // partial tells whether a commit is marked as one of which objects may be missing.
