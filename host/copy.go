@@ -51,7 +51,7 @@ func (h *Host) Copy(ctx context.Context, req CopyRequest) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer from.close()
+	defer from.closeStore()
 	r.parseKeys()
 	missing := r.notCopied(ctx)
 	r.tellCached()
@@ -75,10 +75,17 @@ func (r *run) openSource(dir string) (*run, error) {
 		err = from.openEntries()
 	}
 	if err != nil {
-		from.close()
+		from.closeStore()
 		return nil, r.runError(abi.ErrDisk, err)
 	}
 	return from, nil
+}
+
+// closeStore is close for a run that has used nothing but its store.
+func (r *run) closeStore() {
+	if r.store != nil {
+		r.store.Close()
+	}
 }
 
 // notCopied ends the items that need no copy and returns the others.

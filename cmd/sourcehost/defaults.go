@@ -76,6 +76,7 @@ func environment() []variable {
 		{"no_proxy", "Hosts that are reached without a proxy, also as `NO_PROXY`.", false},
 		{envRegistryAuth, "As `auth_file` under `[container]`, unless that is set.", false},
 		{envRegistries, "As `registries_conf` under `[container]`, unless that is set.", false},
+		{"PYTHONPATH", "As a source that osbuild has started: where osbuild's package is, which tells its version.", false},
 		{"TERM", "Whether the terminal can show progress in place.", false},
 	}
 }
