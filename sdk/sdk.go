@@ -90,6 +90,8 @@ type (
 	Exec = abi.Exec
 	// Run asks for an item to be produced by programs.
 	Run = abi.Run
+	// RunFile is a file that programs of a Run read.
+	RunFile = abi.RunFile
 	// FileInfo says what a path is.
 	FileInfo = abi.FileInfo
 	// Reader reads JSON in a single pass, without reflection.

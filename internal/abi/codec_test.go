@@ -67,8 +67,8 @@ var codecs = []codec{
 	wire(DecodePut, Put{Key: "k", More: true}, `{"key":"k","more":true}`),
 	wire(DecodeExec, Exec{Program: "p", Args: []string{"-a", ""}, Env: []string{"HOME"}, Stdin: "in\n"},
 		`{"program":"p","args":["-a",""],"env":["HOME"],"stdin":"in\n"}`),
-	wire(DecodeRun, Run{Key: "k", Steps: []Exec{{Program: "a", Args: []string{"x"}}, {}}, Finally: []Exec{{Program: "b"}}, From: "http://x/"},
-		`{"key":"k","steps":[{"program":"a","args":["x"]},{}],"finally":[{"program":"b"}],"from":"http://x/"}`),
+	wire(DecodeRun, Run{Key: "k", Files: []RunFile{{Path: "p", Content: "c\n"}, {}}, Steps: []Exec{{Program: "a", Args: []string{"x"}}, {}}, Finally: []Exec{{Program: "b"}}, From: "http://x/"},
+		`{"key":"k","files":[{"path":"p","content":"c\n"},{}],"steps":[{"program":"a","args":["x"]},{}],"finally":[{"program":"b"}],"from":"http://x/"}`),
 	wire(DecodeEnvValue, EnvValue{Set: true, Value: "v"}, `{"set":true,"value":"v"}`),
 }
 

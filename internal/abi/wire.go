@@ -301,12 +301,24 @@ type Exec struct {
 type Run struct {
 	// Key is the item to produce; it must be one of the page's.
 	Key string // "key"
+	// Files are written into the scratch folder first.
+	Files []RunFile // "files"
 	// Steps are run in order, until one fails.
 	Steps []Exec // "steps"
 	// Finally are run after that, whether a step failed or not.
 	Finally []Exec // "finally"
 	// From is where the item comes from, for progress and errors; it may be empty.
 	From string // "from"
+}
+
+// RunFile is something that the programs of Run read and that is not to stand in
+// their arguments, which everybody on the machine can see.
+type RunFile struct {
+	// Path is relative to the scratch folder. Its folder must be there: the scratch
+	// folder itself, or one of the repository that the host makes for a commit.
+	Path string // "path"
+	// Content is added to what the host has put there, if anything.
+	Content string // "content"
 }
 
 // The placeholders in the arguments of Run's steps.
