@@ -15,6 +15,7 @@ func main() {
 	// net/http prints to the standard logger what servers send unasked, which
 	// may be anything. Nothing else in this program uses that logger.
 	log.SetOutput(io.Discard)
+	stopProfile := startProfile()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
@@ -25,7 +26,9 @@ func main() {
 	}
 	done := make(chan int, 1)
 	go func() { done <- run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv) }()
-	os.Exit(supervise(signals, cancel, done))
+	code := supervise(signals, cancel, done)
+	stopProfile()
+	os.Exit(code)
 }
 
 // supervise returns the exit status: that of the run, which the first signal

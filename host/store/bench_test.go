@@ -21,16 +21,6 @@ func benchDir(b *testing.B) string {
 	return dir
 }
 
-// unsynced is a disk that puts nothing on the disk: what the syncs cost is the
-// difference to it.
-type unsynced struct{ kernel }
-
-func (unsynced) startSync(int, int64, int64) {}
-func (unsynced) syncFile(int) error          { return nil }
-func (unsynced) syncFS(int) error            { return nil }
-func (unsynced) checkFile(int) error         { return nil }
-func (unsynced) syncDir(int) error           { return nil }
-
 // BenchmarkCommit stores 2,000 files of 20 kB, with as many commits at a time as
 // the name says.
 func BenchmarkCommit(b *testing.B) {

@@ -31,7 +31,7 @@ type Store struct {
 // Open opens the store whose content types are folders of dir, for osbuild
 // <osbuild store>/sources. It is made, mode 0755, when it is missing. Errors are
 // of type *DiskError.
-func Open(dir string) (*Store, error) { return open(dir, kernel{}) }
+func Open(dir string) (*Store, error) { return open(dir, system()) }
 
 // OpenExisting opens a store to look at it: Present and Verify work as usual,
 // nothing is made or changed, and Stage, Remove and Clean fail with ErrLookOnly. A
@@ -48,7 +48,7 @@ func OpenExisting(dir string) (*Store, error) {
 	if err != nil {
 		return nil, &DiskError{Op: "open folder", Path: dir, Err: err}
 	}
-	s := newStore(root, kernel{})
+	s := newStore(root, system())
 	s.lookOnly = true
 	return s, nil
 }
