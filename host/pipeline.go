@@ -150,5 +150,6 @@ func (r *run) download(ctx context.Context, jobs <-chan *job) {
 		})
 	}
 	workers.Wait()
+	r.store.Hurry()
 	commits.Wait()
 }

@@ -13,6 +13,9 @@ const (
 	// writeBackStep is after how many bytes their way to the disk is begun, so
 	// that the sync of a large file finds little left to do.
 	writeBackStep = 8 << 20
+	// startMin is from how many bytes on a body is sent to the disk ahead of its
+	// sync: one by one, small files cost their process more than the sync of them all.
+	startMin = 1 << 20
 	// reserveMost bounds how much of the disk is reserved ahead of the bytes that
 	// came: the size of a body is only what a server says.
 	reserveMost = 16 << 20

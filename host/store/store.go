@@ -87,6 +87,7 @@ const closeWait = 500 * time.Millisecond
 // that are still open stay usable until they are closed. Closing a closed store
 // does nothing.
 func (s *Store) Close() error {
+	s.Hurry()
 	s.committer.wait(closeWait)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,6 +97,10 @@ func (s *Store) Close() error {
 	s.closed = true
 	return s.closeUnused()
 }
+
+// Hurry says that few commits are to come. Where many come at a time, a sync waits a
+// moment for others to share it; from now on none does.
+func (s *Store) Hurry() { s.committer.hurry() }
 
 // enter keeps the folders open until leave is called. Without it a descriptor
 // could be closed, and its number reused for another folder, in the midst of a call.
