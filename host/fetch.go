@@ -30,31 +30,36 @@ func commitLimit(workers int) int {
 	return max(1, min(maxCommits, int(limit.Cur)-own-perWorker*workers))
 }
 
-// fetch performs one job: stage, download, verify, and hand over to be stored.
-func (r *run) fetch(ctx context.Context, j *job, commits *sync.WaitGroup, pending chan struct{}) {
+// fetch performs one job: stage, download, verify, and hand over to be stored. It
+// tells whether the item was a large one.
+func (r *run) fetch(ctx context.Context, j *job, flow *flow, commits *sync.WaitGroup, pending chan struct{}) (heavy bool) {
 	it := j.item
 	if ctx.Err() != nil {
-		return // reported as canceled
+		return false // reported as canceled
 	}
 	it.result.URL = download.CleanURL(j.req.URLs[0])
 	if r.req.DryRun {
 		r.end(it, Planned)
 		r.notifyItem(it)
-		return
+		return false
 	}
 	start := time.Now()
 	stage, err := r.files.Stage(ctx, it.key)
 	if err != nil {
 		r.stageFailed(ctx, it, err)
-		return
+		return false
 	}
 	r.host.notify(Event{Kind: EventStart, Source: r.req.Source, Key: it.result.Key, URL: it.result.URL, Total: -1})
-	info, err := r.host.engine.Fetch(ctx, r.withProgress(j.req), stage)
+	target := flow.watch(stage, &j.req, time.Now())
+	info, err := r.host.engine.Fetch(ctx, r.withProgress(j.req), target)
 	it.result.Duration, it.result.Attempts = time.Since(start), info.Attempts
+	if info.Attempts > 1 {
+		flow.refused()
+	}
 	if err != nil {
 		stage.Close()
 		r.fail(it, r.downloadError(it, err))
-		return
+		return target.heavy
 	}
 	it.result.URL, it.result.Bytes = info.URL, info.Bytes
 	pending <- struct{}{}
@@ -62,6 +67,7 @@ func (r *run) fetch(ctx context.Context, j *job, commits *sync.WaitGroup, pendin
 		defer func() { <-pending }()
 		r.commit(ctx, it, stage)
 	})
+	return target.heavy
 }
 
 // commit gives the verified item its name.

@@ -34,9 +34,9 @@ import (
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
-// DefaultWorkers is how many items are fetched at once unless Config says
-// otherwise.
-const DefaultWorkers = 32
+// DefaultWorkers is how many items are fetched at once, at most, unless Config
+// says otherwise.
+const DefaultWorkers = 128
 
 // MaxWorkers bounds Config.Workers: every worker may hold a connection, a file
 // and a buffer.
@@ -45,8 +45,8 @@ const MaxWorkers = 1024
 // Config says what a Host consists of. The zero value of every field means its
 // default, but without plugins a Host serves no source.
 type Config struct {
-	// Workers is how many items are fetched at once; 1 fetches one after the
-	// other. 0 means DefaultWorkers, more than MaxWorkers is an error.
+	// Workers is how many items are fetched at once, at most: far servers are asked
+	// for more at a time than near ones. 1 fetches one after the other. 0 means DefaultWorkers, more than MaxWorkers is an error.
 	Workers int
 	// PageItems is how many items a hook gets at once, at most. 0 means the
 	// contract's default.

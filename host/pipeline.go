@@ -142,10 +142,17 @@ func (r *run) preparePage(ctx context.Context, p *page, jobs chan<- *job) {
 func (r *run) download(ctx context.Context, jobs <-chan *job) {
 	var workers, commits sync.WaitGroup
 	pending := make(chan struct{}, commitLimit(r.host.cfg.Workers))
+	flow := newFlow(r.host.cfg.Workers)
+	defer flow.stopWith(ctx)()
 	for range r.host.cfg.Workers {
 		workers.Go(func() {
-			for j := range jobs {
-				r.fetch(ctx, j, &commits, pending)
+			for flow.enter() {
+				j, more := <-jobs
+				heavy := more && r.fetch(ctx, j, flow, &commits, pending)
+				flow.leave(heavy)
+				if !more {
+					return
+				}
 			}
 		})
 	}

@@ -17,7 +17,7 @@ const (
 	DefaultHeaderTimeout       = 60 * time.Second
 	DefaultStallTimeout        = 30 * time.Second
 	DefaultStallBytesPerSecond = 1000
-	DefaultPerHost             = 16
+	DefaultPerHost             = 128
 	DefaultMaxRedirects        = 10
 	DefaultBackoffBase         = 500 * time.Millisecond
 	DefaultBackoffMax          = 10 * time.Second

@@ -20,6 +20,7 @@ import (
 type options struct {
 	bin, unsynced string
 	pattern       string
+	against       string
 	runs          int
 	scale         float64
 	data, scratch string
@@ -36,6 +37,7 @@ func main() {
 	flag.StringVar(&o.bin, "bin", "bin/sourcehost", "the program to measure")
 	flag.StringVar(&o.unsynced, "unsynced", "bin/sourcehost-unsynced", "the same program built with the tag sourcehost_unsynced, for the case durability")
 	flag.StringVar(&o.pattern, "case", "", "run only the cases whose name matches this `regexp`; see -list")
+	flag.StringVar(&o.against, "against", "", "run only the peers whose name matches this `regexp`")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each contender of a case")
 	flag.Float64Var(&o.scale, "scale", 1, "factor on the number of small and the size of large files, for quick looks")
 	flag.StringVar(&o.data, "data", "", "folder for the files that are served; kept, and used again (default: a temporary one)")
@@ -132,7 +134,16 @@ func prepare(o options, out io.Writer) (*bench, error) {
 	if b.cas, err = newCerts(dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	b.peers = findPeers(b)
+	re, err := regexp.Compile(o.against)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("-against: %w", err), os.RemoveAll(dir))
+	}
+	all := findPeers(b)
+	for i, p := range all {
+		if i == 0 || re.MatchString(p.name) {
+			b.peers = append(b.peers, p)
+		}
+	}
 	return b, nil
 }
 
