@@ -24,6 +24,7 @@ func (h *Host) Run(ctx context.Context, req Request) (*Result, error) {
 	}
 	defer r.close()
 	h.notify(Event{Kind: EventSource, Source: req.Source, Items: len(req.Items)})
+	h.Preload(req)
 
 	if err := r.setup(ctx); err != nil {
 		return nil, err

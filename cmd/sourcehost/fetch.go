@@ -113,6 +113,9 @@ func (a *app) fetchManifest(ctx context.Context, h *host.Host, path string, f fe
 		m, err = only(m, f.sources)
 	}
 	if err == nil {
+		for _, s := range m.Sources {
+			h.Preload(f.request(s))
+		}
 		err = h.Check(m).Err()
 	}
 	var problems manifest.Problems
