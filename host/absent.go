@@ -13,11 +13,14 @@ import (
 // It is decided natively, in one pass, without a plugin.
 func (r *run) absent(ctx context.Context) []*item {
 	open := newPage(r.items).open()
+	if r.entries == nil { // nothing is stored, so nothing can be there
+		return open
+	}
 	keys := make([]store.Key, len(open))
 	for i, it := range open {
 		keys[i] = it.key
 	}
-	present, err := r.files.Present(keys)
+	present, err := r.entries.Present(keys)
 	wrong := map[store.Key]error{}
 	var entries *store.PresentError
 	switch {
@@ -84,7 +87,7 @@ func (r *run) verify(ctx context.Context, items []*item, present []bool, wrong m
 func (r *run) verifyOne(ctx context.Context, it *item, wrong error) bool {
 	err := wrong
 	if err == nil {
-		err = r.files.Verify(ctx, it.key)
+		err = r.entries.Verify(ctx, it.key)
 	}
 	var corrupt *store.CorruptError
 	switch {
@@ -98,7 +101,7 @@ func (r *run) verifyOne(ctx context.Context, it *item, wrong error) bool {
 		if r.req.DryRun {
 			return true
 		}
-		if err = r.files.Remove(ctx, it.key); err == nil {
+		if err = r.entries.Remove(ctx, it.key); err == nil {
 			return true
 		}
 	}

@@ -7,9 +7,7 @@ import (
 	"sync"
 
 	"github.com/sourcehost/sourcehost/host/manifest"
-	"github.com/sourcehost/sourcehost/host/store"
 	"github.com/sourcehost/sourcehost/internal/abi"
-	"github.com/sourcehost/sourcehost/internal/plugin"
 	"github.com/sourcehost/sourcehost/internal/rawjson"
 )
 
@@ -145,15 +143,12 @@ func (h *Host) Check(m *manifest.Manifest) manifest.Problems {
 // checkKeys refuses keys that a plugin's schema lets through although they
 // cannot be names in the store.
 func checkKeys(l *loaded, src *manifest.Source) manifest.Problems {
-	if l.manifest.Produces != plugin.ProducesFile {
-		return nil
-	}
 	var all manifest.Problems
 	for _, it := range src.Items {
 		if len(all) == manifest.MaxProblems {
 			break
 		}
-		if _, err := store.ParseKey(it.Key); err != nil {
+		if _, err := parseKey(l.manifest, it.Key); err != nil {
 			all = append(all, manifest.Problem{Source: src.Name, Pointer: it.Pointer(), Message: err.Error()})
 		}
 	}

@@ -19,6 +19,7 @@ type caller struct {
 	plugin *loaded
 	hook   abi.Hook
 	page   *page // nil in setup
+	puts   map[*item]*putting
 }
 
 // Call performs an operation. Denials are logged; the plugin decides whether it
@@ -36,7 +37,7 @@ func (c *caller) Call(ctx context.Context, op string, req []byte) (abi.Status, [
 }
 
 // dispatch has one case for each operation of the contract.
-func (c *caller) dispatch(_ context.Context, op string, req []byte) (abi.Status, []byte, error) {
+func (c *caller) dispatch(ctx context.Context, op string, req []byte) (abi.Status, []byte, error) {
 	switch op {
 	case abi.OpDownload:
 		return c.download(req)
@@ -48,6 +49,14 @@ func (c *caller) dispatch(_ context.Context, op string, req []byte) (abi.Status,
 		return c.list(req)
 	case abi.OpEnv:
 		return c.env(req)
+	case abi.OpCopyImage:
+		return c.copyImage(req)
+	case abi.OpPut:
+		return c.put(req)
+	case abi.OpRun:
+		return c.runSteps(req)
+	case abi.OpExec:
+		return c.exec(ctx, req)
 	}
 	return abi.Unsupported, nil, errors.New("this host does not know the operation " + plain(op, 60))
 }

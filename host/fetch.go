@@ -30,48 +30,63 @@ func commitLimit(workers int) int {
 	return max(1, min(maxCommits, int(limit.Cur)-own-perWorker*workers))
 }
 
-// fetch performs one job: stage, download, verify, and hand over to be stored. It
-// tells whether the item was a large one.
-func (r *run) fetch(ctx context.Context, j *job, flow *flow, commits *sync.WaitGroup, pending chan struct{}) (heavy bool) {
+// fetch performs one job: produce, verify, and hand over to be stored.
+func (r *run) fetch(ctx context.Context, j *job, commits *sync.WaitGroup, pending chan struct{}) {
 	it := j.item
 	if ctx.Err() != nil {
-		return false // reported as canceled
+		return // reported as canceled
 	}
-	it.result.URL = download.CleanURL(j.req.URLs[0])
+	it.result.URL = j.from()
 	if r.req.DryRun {
 		r.end(it, Planned)
 		r.notifyItem(it)
-		return false
+		return
 	}
 	start := time.Now()
-	stage, err := r.files.Stage(ctx, it.key)
+	stage, err := j.produce(ctx, r, it)
+	it.result.Duration = time.Since(start)
 	if err != nil {
-		r.stageFailed(ctx, it, err)
-		return false
+		r.produceFailed(ctx, it, err)
+		return
 	}
-	r.host.notify(Event{Kind: EventStart, Source: r.req.Source, Key: it.result.Key, URL: it.result.URL, Total: -1})
-	target := flow.watch(stage, &j.req, time.Now())
-	info, err := r.host.engine.Fetch(ctx, r.withProgress(j.req), target)
-	it.result.Duration, it.result.Attempts = time.Since(start), info.Attempts
-	if info.Attempts > 1 {
-		flow.refused()
+	if stage == nil {
+		r.end(it, Fetched)
+		r.notifyItem(it)
+		return
 	}
-	if err != nil {
-		stage.Close()
-		r.fail(it, r.downloadError(it, err))
-		return target.heavy
-	}
-	it.result.URL, it.result.Bytes = info.URL, info.Bytes
 	pending <- struct{}{}
 	commits.Go(func() {
 		defer func() { <-pending }()
 		r.commit(ctx, it, stage)
 	})
-	return target.heavy
+}
+
+// downloading is a producer of files from URLs.
+type downloading struct{ req download.Request }
+
+func (d *downloading) from() string { return download.CleanURL(d.req.URLs[0]) }
+
+func (d *downloading) produce(ctx context.Context, r *run, it *item) (staged, error) {
+	stage, err := r.files.Stage(ctx, it.key)
+	if err != nil {
+		return nil, err
+	}
+	r.notifyStart(it)
+	info, err := r.host.engine.Fetch(ctx, r.withProgress(d.req), r.flow.watch(it, stage, d.req.URLs[0]))
+	it.result.Attempts = info.Attempts
+	if info.Attempts > 1 {
+		r.flow.refused()
+	}
+	if err != nil {
+		stage.Close()
+		return nil, r.downloadError(it, err)
+	}
+	it.result.URL, it.result.Bytes = info.URL, info.Bytes
+	return stage, nil
 }
 
 // commit gives the verified item its name.
-func (r *run) commit(ctx context.Context, it *item, stage *store.Stage) {
+func (r *run) commit(ctx context.Context, it *item, stage staged) {
 	defer stage.Close()
 	if err := stage.Commit(ctx); err != nil {
 		it.result.Bytes = 0
@@ -82,31 +97,43 @@ func (r *run) commit(ctx context.Context, it *item, stage *store.Stage) {
 	r.notifyItem(it)
 }
 
-// stageFailed handles that an item could not be begun; often because another
+// produceFailed handles that an item was not produced; often because another
 // process has fetched it in the meantime.
-func (r *run) stageFailed(ctx context.Context, it *item, err error) {
-	if errors.Is(err, store.ErrExists) {
+func (r *run) produceFailed(ctx context.Context, it *item, err error) {
+	var e *Error
+	switch {
+	case errors.Is(err, store.ErrExists):
 		it.result.URL = ""
 		r.end(it, Cached)
 		r.notifyItem(it)
-		return
+	case errors.As(err, &e):
+		r.fail(it, e)
+	default:
+		r.fail(it, r.storeError(ctx, it, err))
 	}
-	r.fail(it, r.storeError(ctx, it, err))
+}
+
+func (r *run) notifyStart(it *item) {
+	r.host.notify(Event{Kind: EventStart, Source: r.req.Source, Key: it.result.Key, URL: it.result.URL, Total: -1})
+}
+
+// progress passes the figures of an item on as events; nil when nobody listens.
+func (r *run) progress(key, url string) func(done, total int64) {
+	if r.host.cfg.Notify == nil {
+		return nil
+	}
+	return func(done, total int64) {
+		r.host.notify(Event{Kind: EventProgress, Source: r.req.Source, Key: key, URL: url, Done: done, Total: total})
+	}
 }
 
 func (r *run) notifyItem(it *item) {
 	r.host.notify(Event{Kind: EventItem, Source: r.req.Source, Key: it.result.Key, URL: it.result.URL, Result: &it.result})
 }
 
-// withProgress passes the engine's figures on as events.
+// withProgress has the engine tell how far it is.
 func (r *run) withProgress(req download.Request) download.Request {
-	if r.host.cfg.Notify == nil {
-		return req
-	}
-	url := download.CleanURL(req.URLs[0])
-	req.Progress = func(done, total int64) {
-		r.host.notify(Event{Kind: EventProgress, Source: r.req.Source, Key: req.Name, URL: url, Done: done, Total: total})
-	}
+	req.Progress = r.progress(req.Name, download.CleanURL(req.URLs[0]))
 	return req
 }
 

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sourcehost/sourcehost/host/download"
 	"github.com/sourcehost/sourcehost/host/store"
 )
 
@@ -40,14 +39,14 @@ type flow struct {
 	limit   int
 	ceiling int // lowered by refusals
 	light   int // items under way
-	heavy   int
+	heavy   map[*item]bool
 	closed  bool
 
 	nearest map[string]time.Duration // shortest wait so far, by server
 }
 
 func newFlow(most int) *flow {
-	f := &flow{most: most, limit: min(flowStart, most), ceiling: most, nearest: map[string]time.Duration{}}
+	f := &flow{most: most, limit: min(flowStart, most), ceiling: most, heavy: map[*item]bool{}, nearest: map[string]time.Duration{}}
 	f.free.L = &f.mu
 	return f
 }
@@ -66,7 +65,7 @@ func (f *flow) stopWith(ctx context.Context) (stop func() bool) {
 func (f *flow) enter() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for !f.closed && f.light+f.heavy*f.weight() >= f.limit {
+	for !f.closed && f.light+len(f.heavy)*f.weight() >= f.limit {
 		f.free.Wait()
 	}
 	if !f.closed {
@@ -78,24 +77,26 @@ func (f *flow) enter() bool {
 // weight is as how many items a large one counts.
 func (f *flow) weight() int { return max(1, f.limit/flowHeavy) }
 
-// leave ends what enter began.
-func (f *flow) leave(heavy bool) {
+// leave ends what enter began; it may be nil.
+func (f *flow) leave(it *item) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if heavy {
-		f.heavy--
+	if f.heavy[it] {
+		delete(f.heavy, it)
 	} else {
 		f.light--
 	}
 	f.free.Broadcast()
 }
 
-// weigh turns an item into a large one.
-func (f *flow) weigh() {
+// weigh counts an item that is under way as a large one from now on.
+func (f *flow) weigh(it *item) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.light--
-	f.heavy++
+	if !f.heavy[it] {
+		f.heavy[it] = true
+		f.light--
+	}
 }
 
 // answered notes how long a server took to answer, from the start of the item on.
@@ -125,16 +126,17 @@ func (f *flow) refused() {
 // watched is a stage under the eyes of the flow.
 type watched struct {
 	*store.Stage
-	flow   *flow
-	server string
-	start  time.Time
-	once   bool
-	heavy  bool
+	flow     *flow
+	item     *item
+	server   string
+	start    time.Time
+	answered bool
 }
 
-func (f *flow) watch(s *store.Stage, req *download.Request, start time.Time) *watched {
-	w := &watched{Stage: s, flow: f, start: start}
-	if u, err := url.Parse(req.URLs[0]); err == nil {
+// watch begins an item's download to a stage.
+func (f *flow) watch(it *item, s *store.Stage, from string) *watched {
+	w := &watched{Stage: s, flow: f, item: it, start: time.Now()}
+	if u, err := url.Parse(from); err == nil {
 		w.server = u.Host
 	}
 	return w
@@ -142,13 +144,12 @@ func (f *flow) watch(s *store.Stage, req *download.Request, start time.Time) *wa
 
 // Reset is called when the answer to a request is there.
 func (w *watched) Reset(size int64, validator string) error {
-	if !w.once {
-		w.once = true
+	if !w.answered {
+		w.answered = true
 		w.flow.answered(w.server, time.Since(w.start))
 	}
-	if size >= heavyBytes && !w.heavy {
-		w.heavy = true
-		w.flow.weigh()
+	if size >= heavyBytes {
+		w.flow.weigh(w.item)
 	}
 	return w.Stage.Reset(size, validator)
 }

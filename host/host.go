@@ -27,6 +27,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sourcehost/sourcehost/host/container"
 	"github.com/sourcehost/sourcehost/host/download"
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/host/secret"
@@ -72,6 +73,20 @@ type Config struct {
 	Limits guest.Limits
 	// Download configures the download engine.
 	Download download.Config
+	// Container configures how container images are copied. Its Environ and
+	// BlobDir are set by the host.
+	Container container.Config
+	// ImageFormat is the form in which images are stored unless a request says
+	// otherwise: a name of the plugin's formats. Empty means the plugin's first.
+	ImageFormat string
+	// Programs are the absolute paths of programs that plugins, and the container
+	// engine, know by name. Others are looked for in the usual folders.
+	Programs map[string]string
+	// ProgramTimeout is how long a program may run. 0 means DefaultProgramTimeout.
+	ProgramTimeout time.Duration
+	// PutBytes is the largest item that a plugin may put. 0 means the default of
+	// the contract.
+	PutBytes int64
 	// AllowLinkLocal lets downloads connect to link-local addresses, where clouds
 	// answer questions about the machine and hand out its credentials.
 	AllowLinkLocal bool
@@ -108,13 +123,14 @@ type Plugin struct {
 
 // Host runs requests. It is safe for concurrent use.
 type Host struct {
-	cfg     Config
-	log     *slog.Logger
-	runtime *guest.Runtime
-	engine  *download.Engine
-	secrets *secret.Resolver
-	plugins []*loaded
-	serves  map[string]*loaded // by source name
+	cfg      Config
+	log      *slog.Logger
+	runtime  *guest.Runtime
+	engine   *download.Engine
+	secrets  *secret.Resolver
+	plugins  []*loaded
+	serves   map[string]*loaded // by source name
+	programs programs
 }
 
 // loaded is a plugin whose file was read and checked; it is compiled when it is
@@ -144,6 +160,9 @@ func New(cfg Config) (*Host, error) {
 	}
 	if cfg.Environ == nil {
 		cfg.Environ = os.LookupEnv
+	}
+	if cfg.ProgramTimeout == 0 {
+		cfg.ProgramTimeout = DefaultProgramTimeout
 	}
 	if cfg.Root == "" {
 		cfg.Root = "/"

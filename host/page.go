@@ -15,7 +15,7 @@ import (
 type page struct {
 	items []*item
 	byKey map[string]*item
-	// jobs are the downloads that the plugin asked for.
+	// jobs are what the plugin asked for.
 	jobs map[*item]*job
 }
 
@@ -98,14 +98,16 @@ func (r *run) callItems(ctx context.Context, l *loaded, hook abi.Hook, p *page, 
 
 // callPart makes one call. It changes nothing unless the whole output is right.
 func (r *run) callPart(ctx context.Context, l *loaded, hook abi.Hook, part *page) error {
-	in := abi.Page{Source: r.req.Source, Options: r.req.Options, Config: l.Config, Items: make([]abi.Item, len(part.items))}
+	in := abi.Page{Source: r.req.Source, Options: r.req.Options, Config: l.Config, Format: r.format, Items: make([]abi.Item, len(part.items))}
 	for i, it := range part.items {
 		in.Items[i] = abi.Item{Key: it.result.Key, Desc: it.desc}
 	}
 	if err := r.timeouts.check(l); err != nil {
 		return err
 	}
-	out, err := r.pool(l).Call(ctx, hook, in.Append(nil), &caller{run: r, plugin: l, hook: hook, page: part})
+	c := &caller{run: r, plugin: l, hook: hook, page: part}
+	defer c.dropIncomplete()
+	out, err := r.pool(l).Call(ctx, hook, in.Append(nil), c)
 	if err != nil {
 		r.timeouts.note(l, err)
 		return err

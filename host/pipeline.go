@@ -143,17 +143,18 @@ func (r *run) preparePage(ctx context.Context, p *page, jobs chan<- *job) {
 func (r *run) download(ctx context.Context, jobs <-chan *job) {
 	var workers, commits sync.WaitGroup
 	pending := make(chan struct{}, commitLimit(r.host.cfg.Workers))
-	flow := newFlow(r.host.cfg.Workers)
-	defer flow.stopWith(ctx)()
+	r.flow = newFlow(r.host.cfg.Workers)
+	defer r.flow.stopWith(ctx)()
 	for range r.host.cfg.Workers {
 		workers.Go(func() {
-			for flow.enter() {
+			for r.flow.enter() {
 				j, more := <-jobs
-				heavy := more && r.fetch(ctx, j, flow, &commits, pending)
-				flow.leave(heavy)
 				if !more {
+					r.flow.leave(nil)
 					return
 				}
+				r.fetch(ctx, j, &commits, pending)
+				r.flow.leave(j.item)
 			}
 		})
 	}

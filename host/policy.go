@@ -33,17 +33,18 @@ type Grant struct {
 	Env []string
 	// Secrets are names of secrets that the plugin may refer to.
 	Secrets []string
-	// Exec are absolute paths of programs.
+	// Exec are programs that the plugin may run: plain names or absolute paths.
 	Exec []string
+	// Image are the container images that items may be copied from:
+	// "docker://REGISTRY" with or without a path, "containers-storage:", or "*".
+	Image []string
 	// Clock gives the plugin the real time, Random real random numbers.
 	Clock, Random bool
 }
 
-// Capabilities that the contract does not have yet, but the configuration has.
-const (
-	capHTTP = "http"
-	capExec = "exec"
-)
+// capHTTP is a capability that the contract does not have yet, but the
+// configuration has.
+const capHTTP = "http"
 
 // anything is the value that covers every URL.
 const anything = "*"
@@ -59,7 +60,8 @@ func (g Grant) lists() map[string][]string {
 	}
 	return map[string][]string{
 		plugin.CapDownload: g.Download, capHTTP: g.HTTP, plugin.CapRead: g.Read, plugin.CapStat: g.Stat,
-		plugin.CapTLS: g.TLS, plugin.CapEnv: g.Env, plugin.CapSecrets: g.Secrets, capExec: g.Exec,
+		plugin.CapTLS: g.TLS, plugin.CapEnv: g.Env, plugin.CapSecrets: g.Secrets, plugin.CapExec: g.Exec,
+		plugin.CapImage: g.Image,
 		plugin.CapClock: flag(g.Clock), plugin.CapRandom: flag(g.Random),
 	}
 }
@@ -158,8 +160,16 @@ func covers(capability string, list []string, value string) bool {
 		match = func(entry string) bool { return entry == anything || coversURL(entry, value) }
 	case plugin.CapRead, plugin.CapStat, plugin.CapTLS:
 		match = func(entry string) bool { return coversPath(entry, value) }
+	case plugin.CapImage:
+		match = func(entry string) bool { return entry == anything || coversImage(entry, value) }
 	}
 	return slices.ContainsFunc(list, match)
+}
+
+// coversImage reports whether the image is the entry's, or lies beneath it.
+func coversImage(entry, value string) bool {
+	entry = strings.TrimSuffix(entry, "/")
+	return entry == value || strings.HasPrefix(entry, "docker://") && strings.HasPrefix(value, entry+"/")
 }
 
 // coversURL reports whether the URL has the scheme, host and port of the prefix

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/textproto"
@@ -25,12 +24,6 @@ const (
 	maxHeaderBytes = 64 << 10
 )
 
-// job is a download that a plugin asked for; it runs after the hook returned.
-type job struct {
-	item *item
-	req  download.Request
-}
-
 // download accepts a producing call: it checks everything that can be checked
 // before a byte moves, so that the plugin learns of a mistake at once.
 func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
@@ -38,15 +31,9 @@ func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
 	if err != nil {
 		return abi.Invalid, nil, err
 	}
-	if c.hook != abi.FetchOne {
-		return abi.Invalid, nil, fmt.Errorf("%s can be called in the %s hook only", abi.OpDownload, abi.FetchOne)
-	}
-	it := c.page.find(d.Key)
-	if it == nil {
-		return abi.Invalid, nil, errors.New("the page has no item " + plain(d.Key, 160))
-	}
-	if c.page.jobs[it] != nil {
-		return abi.Invalid, nil, errors.New("the item was asked for already: " + d.Key)
+	it, err := c.producing(abi.OpDownload, d.Key, plugin.ProducesFile)
+	if err != nil {
+		return abi.Invalid, nil, err
 	}
 	if len(d.URLs) == 0 || len(d.URLs) > maxURLs {
 		return abi.Invalid, nil, fmt.Errorf("the item has %d urls, but needs 1 to %d", len(d.URLs), maxURLs)
@@ -73,7 +60,7 @@ func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
 		}
 		req.Proxy, _ = c.run.host.cfg.Environ(d.ProxyEnv)
 	}
-	c.page.jobs[it] = &job{item: it, req: req}
+	c.page.jobs[it] = &job{item: it, producer: &downloading{req}}
 	return abi.OK, nil, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/sourcehost/sourcehost/host/container"
 	"github.com/sourcehost/sourcehost/host/download"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 	"github.com/sourcehost/sourcehost/internal/rawjson"
@@ -21,8 +22,10 @@ type reference struct{ capability, value string }
 
 // references finds what a description refers to, by the names that the members
 // of abi.Download have, at any depth: "url" and "urls", "tls", "insecure",
-// "proxy_env" and "secret". So do the "secrets" of a manifest, which name who
-// provides certificates. A description that is a string is a URL.
+// "proxy_env" and "secret". So do some members of osbuild's manifests: "secrets",
+// which name who provides certificates, "contenturl", "tls-verify", and "image" with
+// its "name", "containers-transport" and "storage-location". A description that is
+// a string is a URL.
 func references(desc []byte) map[reference]bool {
 	refs := map[reference]bool{}
 	r := rawjson.NewReader(desc)
@@ -46,8 +49,10 @@ func collect(r *rawjson.Reader, capability string, refs map[reference]bool) erro
 	case '{':
 		return r.Object(func(key []byte) error {
 			switch string(key) {
-			case "url", "urls":
+			case "url", "urls", "contenturl":
 				return collect(r, plugin.CapDownload, refs)
+			case "image":
+				return collectImage(r, refs)
 			case "tls":
 				return collectAll(r, plugin.CapTLS, refs)
 			case "insecure":
@@ -71,6 +76,33 @@ func collectAll(r *rawjson.Reader, capability string, refs map[reference]bool) e
 		return collect(r, capability, refs)
 	}
 	return r.Object(func([]byte) error { return collect(r, capability, refs) })
+}
+
+// collectImage notes which image an object names, and how it is asked for.
+func collectImage(r *rawjson.Reader, refs map[reference]bool) error {
+	if r.Kind() != '{' {
+		return r.Skip()
+	}
+	image := container.Image{Transport: container.Docker}
+	err := r.Object(func(key []byte) (err error) {
+		switch {
+		case string(key) == "name" && r.Kind() == '"':
+			image.Name, err = r.String()
+		case string(key) == "containers-transport" && r.Kind() == '"':
+			image.Transport, err = r.String()
+		case string(key) == "storage-location":
+			refs[reference{plugin.CapImage, container.ContainersStorage + ":"}] = true
+			err = r.Skip()
+		case string(key) == "tls-verify" && r.Kind() == 'f':
+			refs[reference{turnedOff, "true"}] = true
+			err = r.Skip()
+		default:
+			err = r.Skip()
+		}
+		return err
+	})
+	refs[reference{plugin.CapImage, imageReference(&image)}] = true
+	return err
 }
 
 // collectTrue notes that the next value is true.

@@ -19,6 +19,9 @@ type Request struct {
 	// Store is the folder that holds <content type>/<key>. In an osbuild store
 	// that is its "sources" folder. It is made when it does not exist.
 	Store string
+	// Format is the form in which images are stored, one of the plugin's formats.
+	// Empty means Config.ImageFormat. Sources that produce no images ignore it.
+	Format string
 	// Verify reads and hashes every entry that is in the store already, and
 	// fetches again what does not match its key. Otherwise an entry that is
 	// there counts as cached.

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/host/store"
 	"github.com/sourcehost/sourcehost/internal/abi"
-	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
 // run is the state of one request.
@@ -21,9 +19,16 @@ type run struct {
 	plugin *loaded
 	chain  []*loaded
 	items  []*item
+	flow   *flow // while downloading
 	store  *store.Store
-	files  *store.Files
-	splits splits
+	// entries are what the source's items become. Nil when nothing is stored.
+	entries entries
+	files   *store.Files // of items that are files
+	trees   *store.Trees // of the content type; nil when nothing is stored
+	// format and part are the form of items that are images.
+	format, part string
+	images       images
+	splits       splits
 	// timeouts and denials keep a plugin from taking time and log without end.
 	timeouts timeouts
 	denials  denials
@@ -50,10 +55,13 @@ func (h *Host) newRun(req Request) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.manifest.Produces != plugin.ProducesFile {
+	if !canProduce(l.manifest) {
 		return nil, usagef("the plugin %q produces items of the kind %q, which this version cannot store", l.Name, l.manifest.Produces)
 	}
 	r := &run{host: h, req: req, plugin: l, chain: h.chain(req.Source), pools: map[*loaded]*guest.Pool{}}
+	if err := r.chooseFormat(); err != nil {
+		return nil, err
+	}
 	r.items = make([]*item, len(req.Items))
 	all := make([]item, len(req.Items))
 	seen := make(map[string]bool, len(req.Items))
@@ -76,7 +84,7 @@ func (h *Host) newRun(req Request) (*run, error) {
 func (r *run) parseKeys() {
 	for _, it := range r.items {
 		var err error
-		if it.key, err = store.ParseKey(it.result.Key); err != nil {
+		if it.key, err = parseKey(r.plugin.manifest, it.result.Key); err != nil {
 			r.fail(it, r.itemError(it, nil, "", abi.ErrInvalid, err))
 		}
 	}
@@ -97,35 +105,10 @@ func (r *run) close() {
 	for _, p := range r.pools {
 		p.Close()
 	}
+	r.images.close(r.host.log)
 	if r.store != nil {
 		r.store.Close()
 	}
-}
-
-// openStore opens the content folder. A dry run must not make one.
-func (r *run) openStore(ctx context.Context) error {
-	var err error
-	if r.req.Store == "" {
-		return usagef("the request names no store")
-	}
-	if r.req.DryRun {
-		r.store, err = store.OpenExisting(r.req.Store)
-	} else {
-		r.store, err = store.Open(r.req.Store)
-	}
-	if err == nil {
-		r.files, err = r.store.Files(r.plugin.manifest.ContentType)
-	}
-	if err != nil {
-		return r.runError(abi.ErrDisk, err)
-	}
-	if r.req.DryRun {
-		return nil
-	}
-	if err := r.files.Clean(ctx); err != nil {
-		r.host.log.Warn("leftovers of earlier runs could not be removed", "store", r.req.Store, "error", err.Error())
-	}
-	return nil
 }
 
 // pool returns the instances of a plugin for this run, making it at first use.
@@ -134,7 +117,7 @@ func (r *run) pool(l *loaded) *guest.Pool {
 	defer r.mu.Unlock()
 	p := r.pools[l]
 	if p == nil {
-		setup := abi.Page{Source: r.req.Source, Options: r.req.Options, Config: l.Config}
+		setup := abi.Page{Source: r.req.Source, Options: r.req.Options, Config: l.Config, Format: r.format}
 		p = l.guest.Pool(setup.Append(nil), func() guest.Caller {
 			return &caller{run: r, plugin: l, hook: abi.Setup}
 		})

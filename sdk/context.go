@@ -23,6 +23,9 @@ type Context struct {
 	Options Value
 	// Config is the plugin's section of the host's configuration.
 	Config Value
+	// Format is the form in which the operator wants images to be stored, one of
+	// the plugin manifest's formats; "" when it has none.
+	Format string
 
 	host Host
 	req  []byte
@@ -90,6 +93,85 @@ func (c *Context) Download(d *Download) error {
 	c.req = d.Append(c.req[:0])
 	_, err := c.call(abi.OpDownload, d.Key)
 	return err
+}
+
+// CopyImage hands an item over to be copied from a registry or storage, as
+// Download does with one that is to be downloaded.
+func (c *Context) CopyImage(i *CopyImage) error {
+	c.req = i.Append(c.req[:0])
+	_, err := c.call(abi.OpCopyImage, i.Key)
+	return err
+}
+
+// Run hands an item over to be produced by programs, as Download does with one
+// that is to be downloaded.
+func (c *Context) Run(r *Run) error {
+	c.req = r.Append(c.req[:0])
+	_, err := c.call(abi.OpRun, r.Key)
+	return err
+}
+
+// putBytes is how much content Put hands over in one call: half of what a
+// request may have by default.
+const putBytes = abi.DefaultRequestBytes / 2
+
+// Put hands over the content of an item itself; only FetchOne may call it, once
+// for each item. The host verifies the content against the key.
+func (c *Context) Put(key string, content []byte) error {
+	w := c.Putter(key)
+	if _, err := w.Write(content); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// Putter returns what hands over the content of an item that is written to it,
+// piece by piece. The content counts when Close returns nil; without that the item
+// has not been asked for.
+func (c *Context) Putter(key string) *Putter { return &Putter{ctx: c, key: key} }
+
+// Putter takes the content of one item. See Context.Putter.
+type Putter struct {
+	ctx *Context
+	key string
+	buf []byte
+}
+
+// Write adds to the content.
+func (p *Putter) Write(content []byte) (int, error) {
+	for done := 0; done < len(content); {
+		n := min(putBytes-len(p.buf), len(content)-done)
+		p.buf = append(p.buf, content[done:done+n]...)
+		done += n
+		if len(p.buf) == putBytes {
+			if err := p.flush(true); err != nil {
+				return done, err
+			}
+		}
+	}
+	return len(content), nil
+}
+
+// Close ends the content.
+func (p *Putter) Close() error { return p.flush(false) }
+
+func (p *Putter) flush(more bool) error {
+	req := (&abi.Put{Key: p.key, More: more}).Append(p.ctx.req[:0])
+	p.ctx.req = append(append(req, '\n'), p.buf...)
+	p.buf = p.buf[:0]
+	_, err := p.ctx.call(abi.OpPut, p.key)
+	return err
+}
+
+// Exec runs a program to its end and returns what it wrote to its standard
+// output. The hook's deadline is the program's.
+func (c *Context) Exec(e *Exec) ([]byte, error) {
+	c.req = e.Append(c.req[:0])
+	result, err := c.call(abi.OpExec, e.Program)
+	if err != nil {
+		return nil, err
+	}
+	return append(make([]byte, 0, len(result)), result...), nil
 }
 
 // Log writes a line to the host's log.

@@ -109,10 +109,7 @@ func (r *Remote) read(in *rawjson.Reader, key []byte) (err error) {
 	case "proxy_env":
 		r.ProxyEnv, err = in.String()
 	default:
-		var raw []byte
-		raw, err = in.Raw()
-		r.rest = append(rawjson.AppendString(r.rest, string(key)), ':')
-		r.rest = append(append(r.rest, raw...), ',')
+		err = keep(&r.rest, in, key)
 	}
 	return err
 }

@@ -36,7 +36,7 @@ func (r *Runner) Run(hook Hook, input []byte) ([]byte, *Error) {
 	if err := r.page.Decode(input); err != nil {
 		return nil, &Error{Kind: ErrPlugin, Message: "the page from the host could not be read: " + err.Error()}
 	}
-	r.ctx.Source, r.ctx.Options, r.ctx.Config = r.page.Source, r.page.Options, r.page.Config
+	r.ctx.Source, r.ctx.Options, r.ctx.Config, r.ctx.Format = r.page.Source, r.page.Options, r.page.Config, r.page.Format
 	if hook == Setup {
 		if err := r.plugin.Setup(&r.ctx); err != nil {
 			return nil, reported(err)

@@ -47,7 +47,8 @@ type Plugin struct {
 	// Prepare may change the description of an item: Item.SetRemote,
 	// Item.SetDesc.
 	Prepare func(*Context, *Item) error
-	// FetchOne asks the host to produce the item: Context.Download.
+	// FetchOne asks the host to produce the item: Context.Download, CopyImage, Put
+	// or Run.
 	FetchOne func(*Context, *Item) error
 }
 
@@ -77,6 +78,12 @@ type (
 	TLS = abi.TLS
 	// Download asks for an item to be downloaded.
 	Download = abi.Download
+	// CopyImage asks for a container image to be copied.
+	CopyImage = abi.CopyImage
+	// Exec asks for a program to be run.
+	Exec = abi.Exec
+	// Run asks for an item to be produced by programs.
+	Run = abi.Run
 	// FileInfo says what a path is.
 	FileInfo = abi.FileInfo
 	// Reader reads JSON in a single pass, without reflection.
@@ -119,4 +126,21 @@ const (
 	TypeDir   = abi.TypeDir
 	TypeOther = abi.TypeOther
 	TypeNone  = abi.TypeNone
+)
+
+// The values of CopyImage.Transport and CopyImage.Format.
+const (
+	TransportDocker     = abi.TransportDocker
+	TransportStorage    = abi.TransportStorage
+	FormatDir           = abi.FormatDir
+	FormatDockerArchive = abi.FormatDockerArchive
+)
+
+// The placeholders in the arguments of Run's steps, and the names beneath the
+// scratch folder where those leave the item.
+const (
+	ScratchDir  = abi.ScratchDir
+	ContentDir  = abi.ContentDir
+	ScratchFile = abi.ScratchFile
+	ScratchRepo = abi.ScratchRepo
 )

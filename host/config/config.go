@@ -176,6 +176,9 @@ type Grant struct {
 	Secrets []string
 	// Exec ("exec") are programs that it may run.
 	Exec []string
+	// Image ("image") are container images that it may have copied:
+	// "docker://REGISTRY" with or without a path, "containers-storage:", or "*".
+	Image []string
 	// Clock ("clock") gives it the real time instead of a fixed one.
 	Clock bool
 	// Random ("random") gives it real random numbers instead of fixed ones.

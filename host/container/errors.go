@@ -55,6 +55,10 @@ type Error struct {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Mismatch tells whether another image came, or is there, than was asked for. It
+// lets packages that do not know this one tell the error.
+func (e *Error) Mismatch() bool { return e.Kind == KindMismatch }
+
 // Error names item, image, cause, attempts and hint.
 func (e *Error) Error() string {
 	var b strings.Builder

@@ -14,8 +14,9 @@ const (
 
 // descriptor names a blob or manifest.
 type descriptor struct {
-	Digest string `json:"digest"`
-	Size   int64  `json:"size"`
+	MediaType string `json:"mediaType"`
+	Digest    string `json:"digest"`
+	Size      int64  `json:"size"`
 }
 
 // document is what the manifests of images and their lists have in common.

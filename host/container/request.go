@@ -130,9 +130,28 @@ func (r *Request) digest() string {
 func (r *Request) storage() bool { return r.Image.Transport == ContainersStorage }
 
 // named is the image's name with the digest.
-func (r *Request) named() string { return r.Image.Name + "@" + r.digest() }
+func (r *Request) named() string {
+	if r.digest() == "" { // an image that is stored already
+		return r.Image.Name
+	}
+	return r.Image.Name + "@" + r.digest()
+}
 
-// reference is the image as skopeo(1) writes it.
+// Check fills in the defaults and refuses what no engine should see; Dest is
+// not looked at. Copy does the same.
+func (r *Request) Check() error {
+	probe := *r
+	probe.Dest = "/"
+	if err := probe.check(); err != nil {
+		return err
+	}
+	r.Image.Transport, r.Format = probe.Image.Transport, probe.Format
+	return nil
+}
+
+// Reference is the image as skopeo(1) writes it.
+func (r *Request) Reference() string { return r.reference() }
+
 func (r *Request) reference() string {
 	switch {
 	case !r.storage():

@@ -148,6 +148,7 @@ func TestDocumentLimits(t *testing.T) {
 		"DefaultCalls":        {"operations of one hook call", strconv.Itoa(abi.DefaultCalls)},
 		"DefaultLogLines":     {"log lines of one hook call", strconv.Itoa(abi.DefaultLogLines)},
 		"DefaultLogLineBytes": {"length of a log line", fmt.Sprint(abi.DefaultLogLineBytes, " bytes")},
+		"DefaultPutBytes":     {"content of an item that is put", fmt.Sprint(abi.DefaultPutBytes, " bytes")},
 		"DefaultModuleBytes":  {"plugin file", fmt.Sprint(abi.DefaultModuleBytes, " bytes")},
 	}
 	for name := range constants(t, "../../internal/abi") {

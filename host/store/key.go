@@ -116,6 +116,23 @@ func ParseKey(s string) (Key, error) {
 	return Key{text: s, alg: alg}, nil
 }
 
+// ParseCommit reads the key of an ostree commit: the 64 lower-case hexadecimal
+// digits of its SHA-256 digest, and nothing before them. The error is a *KeyError.
+func ParseCommit(s string) (Key, error) {
+	if len(s) != 2*SHA256.Size() || strings.Trim(s, "0123456789abcdef") != "" {
+		return Key{}, &KeyError{Key: s, Reason: "a commit is named by 64 lower-case hexadecimal digits"}
+	}
+	return Key{text: s, alg: SHA256}, nil
+}
+
+// parseAnyKey reads a key of either form.
+func parseAnyKey(s string) (Key, error) {
+	if key, err := ParseCommit(s); err == nil {
+		return key, nil
+	}
+	return ParseKey(s)
+}
+
 // String returns the key as it was parsed; "" for the zero value.
 func (k Key) String() string { return k.text }
 

@@ -15,6 +15,9 @@ const (
 	PartImage = "image"
 	// PartArchive is a file in the docker-archive format.
 	PartArchive = "container-image.tar"
+	// PartScratch can be staged and never committed: a folder for the making of
+	// an entry, under the key's lock.
+	PartScratch = "scratch"
 )
 
 // Trees are the entries of a content type whose entries are folders:
@@ -35,10 +38,22 @@ func (s *Store) Trees(contentType string) (*Trees, error) {
 	return &Trees{files: files}, nil
 }
 
+// Dir returns the absolute path of the folder that holds the entries.
+func (t *Trees) Dir() string { return absolute(t.files.content.path) }
+
+// absolute is for programs that run elsewhere. Without a working folder, which a
+// relative path needs, nothing could have been opened.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
 // partType returns the file type that a part must have, as in stat(2).
 func partType(part string) (uint32, error) {
 	switch part {
-	case PartImage:
+	case PartImage, PartScratch:
 		return unix.S_IFDIR, nil
 	case PartArchive:
 		return unix.S_IFREG, nil
@@ -164,11 +179,17 @@ func stagedTree(name string) (stem string, ok bool) {
 	if !ok {
 		stem, ok = strings.CutSuffix(name, lockSuffix)
 	}
-	text, part, found := strings.Cut(stem, ".")
-	if !ok || !found {
+	if !ok {
 		return "", false
 	}
-	_, keyErr := ParseKey(text)
+	if isScratch(stem) {
+		return stem, true
+	}
+	text, part, found := strings.Cut(stem, ".")
+	if !found {
+		return "", false
+	}
+	_, keyErr := parseAnyKey(text)
 	_, partErr := partType(part)
 	return stem, keyErr == nil && partErr == nil
 }

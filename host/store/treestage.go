@@ -73,15 +73,19 @@ func (s *TreeStage) begin(ctx context.Context) error {
 
 // empty makes the folder, without what a dead run has left in it.
 func (s *TreeStage) empty() error {
-	name := s.stem() + treeSuffix
-	if err := s.staging.removeAll(name, s.dev); err != nil {
+	return s.staging.emptySub(s.stem()+treeSuffix, s.dev)
+}
+
+// emptySub makes an empty folder, whatever stood under its name.
+func (d *folder) emptySub(name string, dev uint64) error {
+	if err := d.removeAll(name, dev); err != nil {
 		return err
 	}
-	tree, err := s.staging.makeSub(name, func(int) error { return nil }) // synced by Commit
+	sub, err := d.makeSub(name, func(int) error { return nil }) // synced with its content
 	if err != nil {
 		return err
 	}
-	return tree.close()
+	return sub.close()
 }
 
 // vacant returns nil when the entry lacks the part.
@@ -95,10 +99,10 @@ func (s *TreeStage) vacant() error {
 
 func (s *TreeStage) stem() string { return s.key.text + "." + s.part }
 
-// Dir returns the path of an empty folder on the file system of the store. Commit
+// Dir returns the absolute path of an empty folder on the file system of the store. Commit
 // expects the part there, under its name, and nothing else.
 func (s *TreeStage) Dir() string {
-	return filepath.Join(s.staging.path, s.stem()+treeSuffix)
+	return absolute(filepath.Join(s.staging.path, s.stem()+treeSuffix))
 }
 
 // Commit makes what stands in Dir under the part's name that part of the entry,
@@ -110,6 +114,9 @@ func (s *TreeStage) Dir() string {
 func (s *TreeStage) Commit(ctx context.Context) error {
 	if s.ended {
 		return fmt.Errorf("commit %s of %s: %w", s.part, s.key, ErrClosed)
+	}
+	if s.part == PartScratch {
+		return fmt.Errorf("commit %s of %s: it is no part of an entry", s.part, s.key)
 	}
 	if s.broken != nil {
 		return s.broken

@@ -168,10 +168,22 @@ const (
 	OpList = "list/v1"
 	// OpEnv (request EnvName, result EnvValue) reads an environment variable.
 	OpEnv = "env/v1"
+	// OpCopyImage (request CopyImage, no result) hands over an item that is to be
+	// copied from a registry or storage. It is a producing operation.
+	OpCopyImage = "copy-image/v1"
+	// OpPut (request Put, a line feed and bytes; no result) hands over an item's
+	// content itself, in one or several calls. It is a producing operation.
+	OpPut = "put/v1"
+	// OpRun (request Run, no result) hands over an item that programs produce. It
+	// is a producing operation.
+	OpRun = "run/v1"
+	// OpExec (request Exec) runs a program to its end and returns what it wrote
+	// to its standard output.
+	OpExec = "exec/v1"
 )
 
 // Ops are all operations of this version of the host.
-var Ops = []string{OpDownload, OpRead, OpStat, OpList, OpEnv}
+var Ops = []string{OpDownload, OpRead, OpStat, OpList, OpEnv, OpCopyImage, OpPut, OpRun, OpExec}
 
 // Level is the severity of a log line.
 type Level uint32
@@ -263,6 +275,8 @@ const (
 	DefaultCalls = 100_000
 	// DefaultModuleBytes is the largest plugin file.
 	DefaultModuleBytes = 32 << 20
+	// DefaultPutBytes is the largest item that a plugin may put.
+	DefaultPutBytes = 256 << 20
 	// DefaultTableEntries is the largest table that a plugin may declare.
 	DefaultTableEntries = 1 << 20
 )

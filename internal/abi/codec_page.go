@@ -7,6 +7,7 @@ func (p *Page) Append(dst []byte) []byte {
 	dst = appendText(append(dst, '{'), "source", p.Source)
 	dst = appendRaw(dst, "options", p.Options)
 	dst = appendRaw(dst, "config", p.Config)
+	dst = appendText(dst, "format", p.Format)
 	if len(p.Items) > 0 {
 		dst = append(appendName(dst, "items"), '[')
 		for i := range p.Items {
@@ -45,6 +46,8 @@ func (p *Page) read(r *rawjson.Reader) error {
 			return readRaw(r, &p.Options)
 		case "config":
 			return readRaw(r, &p.Config)
+		case "format":
+			return readText(r, &p.Format)
 		case "items":
 			return r.Array(func(int) error {
 				p.Items = append(p.Items, Item{})

@@ -33,9 +33,9 @@ func wire[T any, P interface {
 
 var codecs = []codec{
 	wire(DecodePage, Page{
-		Source: "org.osbuild.curl", Options: []byte(`{"a":[1]}`), Config: []byte(`{}`),
+		Source: "org.osbuild.curl", Options: []byte(`{"a":[1]}`), Config: []byte(`{}`), Format: "dir",
 		Items: []Item{{Key: "sha256:1", Desc: []byte(`"http://x/\u00e9"`)}, {Key: "sha256:2", Desc: []byte(`null`)}, {}},
-	}, `{"source":"org.osbuild.curl","options":{"a":[1]},"config":{},"items":[{"key":"sha256:1","desc":"http://x/\u00e9"},{"key":"sha256:2","desc":null},{}]}`),
+	}, `{"source":"org.osbuild.curl","options":{"a":[1]},"config":{},"format":"dir","items":[{"key":"sha256:1","desc":"http://x/\u00e9"},{"key":"sha256:2","desc":null},{}]}`),
 	wire(DecodeOutput, Output{Items: []Outcome{
 		{Key: "k1", Desc: []byte(`{"url":"x"}`)}, {Key: "k2", Skip: "is there\n"},
 		{Key: "k3", Error: &Error{Kind: ErrDenied, Message: "no", Hint: "ask"}},
@@ -50,6 +50,15 @@ var codecs = []codec{
 	wire(DecodeFileInfo, FileInfo{Type: TypeFile, Size: 1 << 40}, `{"type":"file","size":1099511627776}`),
 	wire(DecodeNames, Names{Names: []string{"a", "b"}}, `{"names":["a","b"]}`),
 	wire(DecodeEnvName, EnvName{Name: "HOME"}, `{"name":"HOME"}`),
+	wire(DecodeCopyImage, CopyImage{
+		Key: "k", Transport: TransportStorage, Name: "r/n", Digest: "sha256:1", Storage: "/s", Index: true,
+		Format: FormatDockerArchive, RemoveSignatures: true, Insecure: true,
+	}, `{"key":"k","transport":"containers-storage","name":"r/n","digest":"sha256:1","storage":"/s","index":true,"format":"docker-archive","remove_signatures":true,"insecure":true}`),
+	wire(DecodePut, Put{Key: "k", More: true}, `{"key":"k","more":true}`),
+	wire(DecodeExec, Exec{Program: "p", Args: []string{"-a", ""}, Env: []string{"HOME"}, Stdin: "in\n"},
+		`{"program":"p","args":["-a",""],"env":["HOME"],"stdin":"in\n"}`),
+	wire(DecodeRun, Run{Key: "k", Steps: []Exec{{Program: "a", Args: []string{"x"}}, {}}, Finally: []Exec{{Program: "b"}}, From: "http://x/"},
+		`{"key":"k","steps":[{"program":"a","args":["x"]},{}],"finally":[{"program":"b"}],"from":"http://x/"}`),
 	wire(DecodeEnvValue, EnvValue{Set: true, Value: "v"}, `{"set":true,"value":"v"}`),
 }
 
@@ -67,7 +76,7 @@ func TestCodecs(t *testing.T) {
 			if got := string(c.append(zero, nil)); got != "{}" {
 				t.Errorf("the zero value is encoded as %s, want {}", got)
 			}
-			later := `{"later":{"x":[1]},` + c.text[1:len(c.text)-1] + `,"more":null}`
+			later := `{"later":{"x":[1]},` + c.text[1:len(c.text)-1] + `,"beyond":null}`
 			if got, err := c.decode([]byte(later)); err != nil || !reflect.DeepEqual(got, c.full) {
 				t.Errorf("with unknown fields: %+v, %v", got, err)
 			}

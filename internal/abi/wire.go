@@ -12,6 +12,9 @@ type Page struct {
 	Options []byte // "options", raw
 	// Config is the plugin's own section of the host's configuration, an object.
 	Config []byte // "config", raw
+	// Format is the form in which the operator wants the source's items to be
+	// stored: one of the plugin manifest's "formats", or "" when it has none.
+	Format string // "format"
 	// Items are empty for Setup.
 	Items []Item // "items"
 }
@@ -139,3 +142,97 @@ type EnvValue struct {
 	Set   bool   // "set"
 	Value string // "value"
 }
+
+// CopyImage asks for a container image, or a list of images, to be copied.
+type CopyImage struct {
+	// Key is the item to produce; it must be one of the page's.
+	Key string // "key"
+	// Transport says where the image is: one of the Transport constants. "" means
+	// TransportDocker.
+	Transport string // "transport"
+	// Name is the repository with its registry, without tag and digest.
+	Name string // "name"
+	// Digest is that of the image's manifest, or of a list that names it.
+	Digest string // "digest"
+	// Storage is the absolute path of another storage than the host's own, for
+	// TransportStorage.
+	Storage string // "storage"
+	// Index asks for the list of images and none of its images; the item is the
+	// list's file, and its key the list's digest.
+	Index bool // "index"
+	// Format is how the image is stored: one of the Format constants. "" means
+	// FormatDir.
+	Format string // "format"
+	// RemoveSignatures leaves signatures away after the policy was applied to them.
+	RemoveSignatures bool // "remove_signatures"
+	// Insecure accepts any certificate of the registry, and plain http.
+	Insecure bool // "insecure"
+}
+
+// The values of CopyImage.Transport.
+const (
+	// TransportDocker is a registry.
+	TransportDocker = "docker"
+	// TransportStorage is the storage that podman and others share.
+	TransportStorage = "containers-storage"
+)
+
+// The values of CopyImage.Format.
+const (
+	// FormatDir is a folder as containers-transports(5) describes for "dir:".
+	FormatDir = "dir"
+	// FormatDockerArchive is a file as "docker save" writes it.
+	FormatDockerArchive = "docker-archive"
+)
+
+// Put hands over an item's content: in the request of OpPut a line feed and the
+// bytes stand behind it.
+type Put struct {
+	// Key is the item to produce; it must be one of the page's.
+	Key string // "key"
+	// More says that the content goes on in a further call.
+	More bool // "more"
+}
+
+// Exec asks for a program to be run: without a shell, with nothing in its
+// environment but what Env names, in a scratch folder of its own.
+type Exec struct {
+	// Program is a plain name that the operator's configuration or the usual
+	// folders know, or an absolute path.
+	Program string // "program"
+	// Args are the arguments, without the program's own name.
+	Args []string // "args"
+	// Env names variables of the host's environment that the program gets.
+	Env []string // "env"
+	// Stdin is what the program reads from its standard input.
+	Stdin string // "stdin"
+}
+
+// Run asks for an item to be produced by programs, one after the other, in a
+// scratch folder of the item. In Args of its steps each ScratchDir stands for the
+// path of that folder, and each ContentDir for that of the store's folder with
+// the source's items.
+type Run struct {
+	// Key is the item to produce; it must be one of the page's.
+	Key string // "key"
+	// Steps are run in order, until one fails.
+	Steps []Exec // "steps"
+	// Finally are run after that, whether a step failed or not.
+	Finally []Exec // "finally"
+	// From is where the item comes from, for progress and errors; it may be empty.
+	From string // "from"
+}
+
+// The placeholders in the arguments of Run's steps.
+const (
+	ScratchDir = "{scratch}"
+	ContentDir = "{content}"
+)
+
+// The names beneath the scratch folder where the steps of Run leave the item.
+const (
+	// ScratchFile is the content of an item that is a file.
+	ScratchFile = "output"
+	// ScratchRepo is an ostree repository that holds an item that is a commit.
+	ScratchRepo = "repo"
+)

@@ -27,6 +27,8 @@ func capabilityChecks() map[string]func(string) string {
 		CapTLS:      checkPath,
 		CapEnv:      checkEnvName,
 		CapSecrets:  checkName,
+		CapImage:    checkImage,
+		CapExec:     checkProgram,
 		CapClock:    nil,
 		CapRandom:   nil,
 	}
@@ -59,6 +61,7 @@ func (p *problems) check(m *Manifest) {
 	}
 	p.checkUnique(m)
 	p.checkHooks(m)
+	p.checkFormats(m)
 	p.checkCapabilities(m.Capabilities)
 }
 
@@ -98,6 +101,29 @@ func (p *problems) checkHooks(m *Manifest) {
 		p.add("content_type", "expected nothing because nothing is produced, found %q", shorten(m.ContentType))
 	case m.Produces != ProducesNone:
 		p.checkName("content_type", m.ContentType)
+	}
+}
+
+// checkFormats checks the forms of images. The host stores no other parts than
+// these, since consumers of the store know no others.
+func (p *problems) checkFormats(m *Manifest) {
+	switch {
+	case m.Produces != ProducesImage && len(m.Formats) > 0:
+		p.add("formats", "expected none because no image is produced, found %d", len(m.Formats))
+	case m.Produces == ProducesImage && len(m.Formats) == 0:
+		p.add("formats", "expected at least one because images are produced, found none")
+	}
+	var seen []string
+	for i, f := range m.Formats {
+		where := fmt.Sprintf("formats[%d]", i)
+		p.checkName(where+".name", f.Name)
+		if f.Part != PartImage && f.Part != PartArchive {
+			p.add(where+".part", "expected %q or %q, found %q", PartImage, PartArchive, shorten(f.Part))
+		}
+		seen = append(seen, f.Name)
+	}
+	if v, twice := duplicate(seen); twice {
+		p.add("formats", "expected each name once, found %q twice", shorten(v))
 	}
 }
 
@@ -180,6 +206,31 @@ func checkPath(s string) string {
 		return `an absolute path without "." and ".." parts, with a trailing slash for what is beneath`
 	}
 	return ""
+}
+
+// checkImage takes "*", a storage, or a registry with an optional path.
+func checkImage(s string) string {
+	const want = `"*", "containers-storage:", or a registry such as "docker://quay.io/" or "docker://quay.io/team/app"`
+	if s == "*" || s == "containers-storage:" {
+		return ""
+	}
+	name, ok := strings.CutPrefix(s, "docker://")
+	if !ok || name == "" || strings.ContainsAny(name, "@?# \x00") || strings.HasPrefix(name, "/") ||
+		path.Clean("/"+name) != "/"+strings.TrimSuffix(name, "/") {
+		return want
+	}
+	return ""
+}
+
+// checkProgram takes a plain name or an absolute path.
+func checkProgram(s string) string {
+	if strings.HasPrefix(s, "/") && s != "/" && path.Clean(s) == s && !strings.ContainsRune(s, 0) {
+		return ""
+	}
+	if checkName(s) == "" {
+		return ""
+	}
+	return "the plain name of a program or its absolute path"
 }
 
 func checkEnvName(s string) string {

@@ -36,6 +36,9 @@ type Manifest struct {
 	// ContentType is the folder of the store that receives the items. It is
 	// required together with fetch_one, unless Produces is "none".
 	ContentType string `json:"content_type,omitempty"`
+	// Formats are the forms in which items that are images can be stored, the
+	// default first. It is required when Produces is "image".
+	Formats []Format `json:"formats,omitempty"`
 	// Schema is the JSON Schema (draft 4) of the source object, that is
 	// {"items": ..., "options": ...}. It is required together with sources.
 	Schema json.RawMessage `json:"schema,omitempty"`
@@ -49,6 +52,15 @@ type Manifest struct {
 	Capabilities []Capability `json:"capabilities,omitempty"`
 	// MaxInstances is how many instances may work at once; 0 means 1.
 	MaxInstances int `json:"max_instances,omitempty"`
+}
+
+// Format is a form in which an item can be stored.
+type Format struct {
+	// Name is how the operator chooses it, for example "docker-archive".
+	Name string `json:"name"`
+	// Part is the name, inside the item's folder in the store, whose presence
+	// means that the item is there in this form.
+	Part string `json:"part"`
 }
 
 // Capability is one request of a plugin to be allowed something.
@@ -77,10 +89,24 @@ const (
 	CapEnv = "env"
 	// CapSecrets asks to refer to secrets; values are their names.
 	CapSecrets = "secrets"
+	// CapImage asks to hand over container images to be copied; values are
+	// "docker://" and a registry with or without a path, "containers-storage:", or
+	// "*".
+	CapImage = "image"
+	// CapExec asks to run programs; values are their plain names or absolute paths.
+	CapExec = "exec"
 	// CapClock asks for the real clock; it has no values.
 	CapClock = "clock"
 	// CapRandom asks for real random numbers; it has no values.
 	CapRandom = "random"
+)
+
+// The values of Format.Part.
+const (
+	// PartImage is a folder in the form of "dir:" of containers-transports(5).
+	PartImage = "image"
+	// PartArchive is a file in the form of "docker-archive:".
+	PartArchive = "container-image.tar"
 )
 
 // The values of Manifest.Produces.
@@ -94,6 +120,17 @@ const (
 	// ProducesNone means that nothing is placed in the store.
 	ProducesNone = "none"
 )
+
+// Part returns the part of an entry that a format consists of; the first format's
+// when name is empty. The second result is false for a format that is not known.
+func (m *Manifest) Part(name string) (string, bool) {
+	for _, f := range m.Formats {
+		if name == "" || f.Name == name {
+			return f.Part, true
+		}
+	}
+	return "", false
+}
 
 // Has reports whether the plugin declares the hook.
 func (m *Manifest) Has(h abi.Hook) bool {

@@ -58,6 +58,7 @@ func (p *problems) manifestFields(m *Manifest) map[string]func([]byte) {
 		"hooks":         p.hooks(&m.Hooks),
 		"produces":      p.text("produces", &m.Produces),
 		"content_type":  p.text("content_type", &m.ContentType),
+		"formats":       p.formats(&m.Formats),
 		"schema":        p.schema("schema", &m.Schema),
 		"prepared":      p.schema("prepared", &m.Prepared),
 		"config":        p.schema("config", &m.Config),
@@ -77,26 +78,42 @@ func (p *problems) hooks(to *[]abi.Hook) func([]byte) {
 }
 
 func (p *problems) capabilities(to *[]Capability) func([]byte) {
+	return objects(p, "capabilities", to, func(where string, c *Capability) map[string]func([]byte) {
+		return map[string]func([]byte){
+			"name":   p.text(where+".name", &c.Name),
+			"values": p.texts(where+".values", &c.Values),
+			"reason": p.text(where+".reason", &c.Reason),
+		}
+	})
+}
+
+func (p *problems) formats(to *[]Format) func([]byte) {
+	return objects(p, "formats", to, func(where string, f *Format) map[string]func([]byte) {
+		return map[string]func([]byte){
+			"name": p.text(where+".name", &f.Name),
+			"part": p.text(where+".part", &f.Part),
+		}
+	})
+}
+
+// objects reads an array of objects; fields says what the fields of one are.
+func objects[T any](p *problems, field string, to *[]T, fields func(where string, one *T) map[string]func([]byte)) func([]byte) {
 	return func(raw []byte) {
 		r := rawjson.NewReader(raw)
 		if k := r.Kind(); k != '[' {
-			p.add("capabilities", "expected an array of objects, found %s", kindName(k))
+			p.add(field, "expected an array of objects, found %s", kindName(k))
 			return
 		}
 		// The reader has validated raw already, so that Array cannot fail.
 		_ = r.Array(func(i int) error {
-			where := fmt.Sprintf("capabilities[%d]", i)
-			one, err := r.Raw()
+			where := fmt.Sprintf("%s[%d]", field, i)
+			data, err := r.Raw()
 			if err != nil {
 				return err
 			}
-			var c Capability
-			p.object(where, one, map[string]func([]byte){
-				"name":   p.text(where+".name", &c.Name),
-				"values": p.texts(where+".values", &c.Values),
-				"reason": p.text(where+".reason", &c.Reason),
-			})
-			*to = append(*to, c)
+			var one T
+			p.object(where, data, fields(where, &one))
+			*to = append(*to, one)
 			return nil
 		})
 	}

@@ -29,8 +29,15 @@ type Host struct {
 	// or key; true makes the operation end as if it were not granted.
 	Deny func(op, what string) bool
 
-	// Downloads are what FetchOne asked for, in order.
+	// Exec answers for programs that are run while a hook waits; nil knows none.
+	Exec func(e sdk.Exec) ([]byte, error)
+
+	// Downloads, Images and Runs are what FetchOne asked for, each in order.
 	Downloads []sdk.Download
+	Images    []sdk.CopyImage
+	Runs      []sdk.Run
+	// Puts is the content that FetchOne has handed over, by key.
+	Puts map[string][]byte
 	// Logs are the lines that were logged.
 	Logs []string
 	// Calls are all operations, each as its name, a space and the path,
@@ -43,6 +50,8 @@ func (h *Host) Call(op string, req []byte) (abi.Status, []byte) {
 	switch op {
 	case abi.OpDownload:
 		return h.download(req)
+	case abi.OpCopyImage, abi.OpRun, abi.OpPut, abi.OpExec:
+		return h.produce(op, req)
 	case abi.OpEnv:
 		n, err := abi.DecodeEnvName(req)
 		if err != nil {
