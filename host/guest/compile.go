@@ -70,6 +70,11 @@ func (p *Plugin) refused(err error) error {
 func (p *Plugin) compile() (*engine, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), p.limits.LoadTime)
 	defer cancel()
+	if p.src.Trusted {
+		if err := p.checkCode(); err != nil {
+			return nil, err
+		}
+	}
 	wasm := codeOf(p.src.Wasm, p.module, p.limits.TableEntries)
 	dir := p.runtime.cfg.CacheDir
 	if dir == "" {

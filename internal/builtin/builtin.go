@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"reflect"
 	"strings"
+	"unsafe"
 )
 
 //go:embed all:wasm
@@ -44,7 +46,7 @@ func Plugins() ([]Plugin, error) { return read(files) }
 func read(fsys fs.FS) ([]Plugin, error) {
 	var found []Plugin
 	for _, name := range names(fsys) {
-		data, err := fs.ReadFile(fsys, path.Join("wasm", name+".wasm"))
+		data, err := content(fsys, path.Join("wasm", name+".wasm"))
 		if err != nil {
 			return nil, fmt.Errorf("reading the embedded plugin %s: %w", name, err)
 		}
@@ -54,4 +56,35 @@ func read(fsys fs.FS) ([]Plugin, error) {
 		return nil, ErrNone
 	}
 	return found, nil
+}
+
+// content returns a file without copying it where that is possible. Copies of all
+// plugins would be most of what a start costs, and nothing of a plugin is read that
+// is not used. Package embed offers copies only, so the data is looked for in its
+// structure; should that change, there is a copy, and a test that fails.
+func content(fsys fs.FS, name string) ([]byte, error) {
+	if e, ok := fsys.(embed.FS); ok {
+		if data := embedded(e, name); data != "" {
+			return unsafe.Slice(unsafe.StringData(data), len(data)), nil
+		}
+	}
+	return fs.ReadFile(fsys, name)
+}
+
+// embedded returns the data of a file in the binary, or "".
+func embedded(e embed.FS, name string) string {
+	files := reflect.ValueOf(e).Field(0) // *[]file
+	if files.Kind() != reflect.Pointer || files.IsNil() || files.Elem().Kind() != reflect.Slice {
+		return ""
+	}
+	for i := range files.Elem().Len() {
+		file := files.Elem().Index(i) // struct{name, data string; ...}
+		if file.Kind() != reflect.Struct || file.NumField() < 2 || file.Field(0).Kind() != reflect.String || file.Field(1).Kind() != reflect.String {
+			return ""
+		}
+		if file.Field(0).String() == name {
+			return file.Field(1).String()
+		}
+	}
+	return ""
 }
