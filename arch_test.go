@@ -55,6 +55,10 @@ var rules = []rule{
 		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
 	},
 	{
+		packages: []string{"internal/sampleimage"}, only: []string{}, standard: true,
+		reason: "what it serves is compared with what this program fetches, so it shares no code with that",
+	},
+	{
 		packages: []string{"host/manifest"},
 		only:     []string{"internal/rawjson", "internal/nearest"}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "reading a manifest needs no plugin: the schema is handed in",
