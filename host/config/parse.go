@@ -63,9 +63,7 @@ func download(t *table) (d Download) {
 	t.duration("connect_timeout", &d.ConnectTimeout)
 	t.duration("tls_timeout", &d.TLSTimeout)
 	t.duration("header_timeout", &d.HeaderTimeout)
-	http2 := true
-	t.boolean("http2", &http2)
-	d.DisableHTTP2 = !http2
+	t.boolean("http2", &d.HTTP2)
 	t.duration("stall_timeout", &d.StallTimeout)
 	t.size("stall_bytes_per_second", &d.StallBytesPerSecond)
 	t.count("per_host", &d.PerHost)

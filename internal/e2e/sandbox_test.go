@@ -61,6 +61,7 @@ backoff_max = "10ms"
 connect_timeout = "1500ms"
 stall_timeout = "1500ms"
 per_host = 64
+http2 = true
 `
 
 func newSandbox(t *testing.T) *sandbox {
