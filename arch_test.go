@@ -38,8 +38,8 @@ var rules = []rule{
 		reason: "the contract is the root of everything and is linked into every Go plugin",
 	},
 	{
-		packages: []string{"internal/plugin"}, only: []string{"internal/abi", "internal/rawjson"}, standard: true,
-		reason: "a plugin's manifest is read without a runtime, also by tools",
+		packages: []string{"internal/plugin"}, only: []string{"internal/abi", "internal/rawjson", "internal/nearest"}, standard: true,
+		reason: "a plugin's manifest is read without a runtime, also by tools; no guest has it, so it may say which name was probably meant",
 	},
 	{
 		packages: []string{"sdk/..."}, only: []string{"internal/abi", "internal/rawjson", "sdk/..."}, standard: true,

@@ -2,8 +2,9 @@ package host
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/sourcehost/sourcehost/host/manifest"
@@ -43,12 +44,22 @@ func (l *loaded) checkConfig() error {
 	}
 	schema, err := manifest.CompileValueSchema(l.Name, l.manifest.Config)
 	if err != nil {
-		return err
+		return settingf([]string{"plugin", l.Name, "path"}, "plugin %q: %w", l.Name, err)
 	}
-	if problems := schema.Check("", l.Config); len(problems) > 0 {
-		return fmt.Errorf("[plugin.%s.config] is wrong:\n%v", l.Name, problems)
+	var errs []error
+	for _, problem := range schema.Check("", l.Config) {
+		errs = append(errs, settingf(append([]string{"plugin", l.Name, "config"}, tokens(problem.Pointer)...), "plugin %q: its config: %v", l.Name, problem))
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// tokens takes a JSON pointer apart.
+func tokens(pointer string) []string {
+	all := strings.Split(pointer, "/")[1:]
+	for i := range all {
+		all[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(all[i])
+	}
+	return all
 }
 
 // check runs one of the plugin's schemas. A schema that does not compile is a
@@ -187,6 +198,8 @@ type CapabilityInfo struct {
 	// Granted says whether the operator allows it. A request for any value ("*")
 	// counts as granted when at least one value is.
 	Granted bool
+	// Partly says that some uses within the request are allowed and others not.
+	Partly bool
 }
 
 // Sources describes all sources in the order of their names. It runs no plugin.
@@ -224,9 +237,8 @@ func (l *loaded) info() PluginInfo {
 			values = []string{anything}
 		}
 		for _, v := range values {
-			info.Capabilities = append(info.Capabilities, CapabilityInfo{
-				Name: c.Name, Value: v, Reason: c.Reason, Granted: l.policy.granting(c.Name, v),
-			})
+			granted, partly := l.policy.granting(c.Name, v)
+			info.Capabilities = append(info.Capabilities, CapabilityInfo{Name: c.Name, Value: v, Reason: c.Reason, Granted: granted, Partly: partly})
 		}
 	}
 	info.Unrequested = l.policy.unrequested()

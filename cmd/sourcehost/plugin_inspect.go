@@ -28,8 +28,8 @@ func (a *app) pluginInspectCommand() *cobra.Command {
 		Use:   "inspect FILE.wasm",
 		Short: "Check a plugin and show its manifest, without running it",
 		Long: `Inspect checks a plugin as the host does when it loads it, and shows what the
-plugin says about itself: the sources it serves, its hooks, and the capabilities
-that it requests, each with the reason. Nothing of the plugin is run. The exit
+plugin says about itself: the sources it serves, its hooks, the config that it
+takes, and the capabilities that it requests, each with the reason. Nothing of the plugin is run. The exit
 status is 2 when the host would refuse it.`,
 		Example: `  sourcehost plugin inspect acme.wasm
   sourcehost plugin inspect --output json acme.wasm | jq .manifest.capabilities`,
@@ -82,6 +82,9 @@ func printManifest(w io.Writer, m *plugin.Manifest, hash string, size int) {
 	row("instances", fmt.Sprint(m.Instances()))
 	row("size", fmt.Sprintf("%d bytes", size))
 	row("sha256", hash)
+	for _, line := range settingLines(m.Config) {
+		row("config", line)
+	}
 	for _, c := range m.Capabilities {
 		row("requests", fmt.Sprintf("%s: %s", strings.TrimSpace(c.Name+" "+strings.Join(c.Values, ", ")), c.Reason))
 	}
