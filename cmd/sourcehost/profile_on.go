@@ -10,9 +10,9 @@ import (
 )
 
 // startProfile writes profiles of the whole process where the variables
-// SOURCEHOST_CPUPROFILE and SOURCEHOST_MEMPROFILE say.
+// CPUPROFILE and MEMPROFILE say.
 func startProfile() (stop func()) {
-	cpu := os.Getenv("SOURCEHOST_CPUPROFILE")
+	cpu := os.Getenv("CPUPROFILE")
 	if cpu != "" {
 		// 100 samples a second say little about a run of 200 ms. The runtime warns
 		// that the second setting is ignored, which is what is wanted.
@@ -27,7 +27,7 @@ func startProfile() (stop func()) {
 	}
 	return func() {
 		pprof.StopCPUProfile()
-		if path := os.Getenv("SOURCEHOST_MEMPROFILE"); path != "" {
+		if path := os.Getenv("MEMPROFILE"); path != "" {
 			if f, err := os.Create(path); err == nil {
 				_ = pprof.Lookup("allocs").WriteTo(f, 0)
 				_ = f.Close()
