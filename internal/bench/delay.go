@@ -9,10 +9,10 @@ import (
 
 const (
 	// delayPiece is how much is read at once.
-	delayPiece = 64 << 10
+	delayPiece = 256 << 10
 	// delayQueue is how many pieces may be on their way in one direction of a
 	// connection: 16 MiB, so that no window is smaller than the line is long.
-	delayQueue = 256
+	delayQueue = 64
 )
 
 // delay forwards connections and lets everything arrive half a round trip later,
@@ -53,13 +53,13 @@ type parcel struct {
 
 // carry brings what src sends to dst, each piece when it is due.
 func carry(dst, src net.Conn, oneWay, handshake time.Duration) {
-	pool := sync.Pool{New: func() any { return make([]byte, delayPiece) }}
+	pool := sync.Pool{New: func() any { b := make([]byte, delayPiece); return &b }}
 	line := make(chan parcel, delayQueue)
 	go func() {
 		defer close(line)
 		opened := time.Now().Add(handshake)
 		for {
-			buf := pool.Get().([]byte)
+			buf := *pool.Get().(*[]byte)
 			n, err := src.Read(buf)
 			sent := time.Now()
 			if sent.Before(opened) {
@@ -80,7 +80,8 @@ func carry(dst, src net.Conn, oneWay, handshake time.Duration) {
 			_, err := dst.Write(p.data)
 			broken = err != nil
 		}
-		pool.Put(p.data[:cap(p.data)]) //nolint:staticcheck // a slice header is small beside a piece
+		buf := p.data[:cap(p.data)]
+		pool.Put(&buf)
 	}
 	if c, ok := dst.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite()

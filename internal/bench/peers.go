@@ -38,7 +38,7 @@ type job struct {
 }
 
 // heavyFiles is from how few files on what a run leaves is removed at once.
-const heavyFiles = 500
+const heavyFiles = 20
 
 func (b *bench) newJob(c benchCase, files []served, base string) (*job, error) {
 	dir, err := b.newFolder()
