@@ -32,7 +32,7 @@ const (
 // flow decides how many items are under way at once: more while waiting for far
 // servers is what takes the time, fewer when servers refuse or items are large.
 type flow struct {
-	most int // what the caller allows
+	adaptive bool
 
 	mu      sync.Mutex
 	free    sync.Cond
@@ -45,9 +45,14 @@ type flow struct {
 	nearest map[string]time.Duration // shortest wait so far, by server
 }
 
-func newFlow(most int) *flow {
-	f := &flow{most: most, limit: min(flowStart, most), ceiling: most, heavy: map[*item]bool{}, nearest: map[string]time.Duration{}}
+// newFlow returns a flow of always that many items, or, when it is adaptive, of
+// that many at most.
+func newFlow(most int, adaptive bool) *flow {
+	f := &flow{adaptive: adaptive, limit: most, ceiling: most, heavy: map[*item]bool{}, nearest: map[string]time.Duration{}}
 	f.free.L = &f.mu
+	if adaptive {
+		f.limit = min(flowStart, most)
+	}
 	return f
 }
 
@@ -93,7 +98,7 @@ func (f *flow) leave(it *item) {
 func (f *flow) weigh(it *item) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.heavy[it] {
+	if f.adaptive && !f.heavy[it] {
 		f.heavy[it] = true
 		f.light--
 	}
@@ -119,8 +124,10 @@ func (f *flow) answered(server string, wait time.Duration) {
 func (f *flow) refused() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.ceiling = max(f.limit/2, min(flowLeast, f.most))
-	f.limit = min(f.limit, f.ceiling)
+	if f.adaptive {
+		f.ceiling = max(f.limit/2, min(f.limit, flowLeast))
+		f.limit = f.ceiling
+	}
 }
 
 // watched is a stage under the eyes of the flow.

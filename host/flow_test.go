@@ -40,7 +40,7 @@ func TestFlowGrowsWithDistance(t *testing.T) {
 		{"far, in a queue", 128, func(i int) time.Duration { return time.Duration(1+i) * 50 * time.Millisecond }, flowStart + 4*flowGrowth},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := newFlow(c.most)
+			f := newFlow(c.most, true)
 			for i := range 200 {
 				f.answered("server", c.waits(i))
 			}
@@ -51,9 +51,25 @@ func TestFlowGrowsWithDistance(t *testing.T) {
 	}
 }
 
+// A number that somebody chose stays, whatever servers and items are like.
+func TestFlowKeepsWhatWasChosen(t *testing.T) {
+	f := newFlow(8, false)
+	for range 100 {
+		f.answered("server", 50*time.Millisecond)
+		f.refused()
+	}
+	for n := range 8 {
+		if under(f) != 8-n {
+			t.Fatalf("%d more items may be under way beside %d, want %d", under(f), n, 8-n)
+		}
+		f.enter()
+		f.weigh(&item{})
+	}
+}
+
 // Each server's waits are compared with its own shortest one.
 func TestFlowKnowsServersApart(t *testing.T) {
-	f := newFlow(128)
+	f := newFlow(128, true)
 	for range 100 {
 		f.answered("near", 100*time.Microsecond)
 		f.answered("far", 80*time.Millisecond)
@@ -64,7 +80,7 @@ func TestFlowKnowsServersApart(t *testing.T) {
 }
 
 func TestFlowYieldsToRefusals(t *testing.T) {
-	f := newFlow(128)
+	f := newFlow(128, true)
 	for range 100 {
 		f.answered("server", 50*time.Millisecond)
 	}
@@ -75,7 +91,7 @@ func TestFlowYieldsToRefusals(t *testing.T) {
 			t.Errorf("%d items at once, want %d", f.limit, want)
 		}
 	}
-	if f := newFlow(2); true {
+	if f := newFlow(2, true); true {
 		f.refused()
 		if f.limit != 2 {
 			t.Errorf("%d items at once, want the 2 that are allowed", f.limit)
@@ -85,7 +101,7 @@ func TestFlowYieldsToRefusals(t *testing.T) {
 
 // No more than flowHeavy large items are begun, however many small ones could be.
 func TestFlowCountsLargeItems(t *testing.T) {
-	f := newFlow(128)
+	f := newFlow(128, true)
 	for range 100 {
 		f.answered("server", 50*time.Millisecond)
 	}
@@ -114,7 +130,7 @@ func TestFlowCountsLargeItems(t *testing.T) {
 
 // Who waits is let in when another item ends, and sent away when the run is stopped.
 func TestFlowWaits(t *testing.T) {
-	f := newFlow(4)
+	f := newFlow(4, false)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer f.stopWith(ctx)()
 	enterAll(t, f)

@@ -34,8 +34,8 @@ import (
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
-// DefaultWorkers is how many items are fetched at once, at most, unless Config
-// says otherwise.
+// DefaultWorkers is how many items are fetched at once, at most, when the host
+// chooses.
 const DefaultWorkers = 128
 
 // MaxWorkers bounds Config.Workers: every worker may hold a connection, a file
@@ -45,8 +45,9 @@ const MaxWorkers = 1024
 // Config says what a Host consists of. The zero value of every field means its
 // default, but without plugins a Host serves no source.
 type Config struct {
-	// Workers is how many items are fetched at once, at most: far servers are asked
-	// for more at a time than near ones. 1 fetches one after the other. 0 means DefaultWorkers, more than MaxWorkers is an error.
+	// Workers is how many items are fetched at once; 1 fetches one after the other.
+	// 0 means few from near servers and up to DefaultWorkers from far ones. More than
+	// MaxWorkers is an error.
 	Workers int
 	// PageItems is how many items a hook gets at once, at most. 0 means the
 	// contract's default.
@@ -122,6 +123,7 @@ type Plugin struct {
 
 // Host runs requests. It is safe for concurrent use.
 type Host struct {
+	adaptive bool // the number of workers is ours to choose
 	cfg      Config
 	log      *slog.Logger
 	runtime  *guest.Runtime
@@ -146,7 +148,8 @@ type loaded struct {
 // error says which plugin or setting is wrong: it is a *UsageError, or joins
 // several.
 func New(cfg Config) (*Host, error) {
-	if cfg.Workers == 0 {
+	adaptive := cfg.Workers == 0
+	if adaptive {
 		cfg.Workers = DefaultWorkers
 	}
 	if cfg.Workers < 1 || cfg.Workers > MaxWorkers {
@@ -180,12 +183,13 @@ func New(cfg Config) (*Host, error) {
 		engine.Logger = log
 	}
 	h := &Host{
-		cfg:     cfg,
-		log:     log,
-		secrets: secrets,
-		runtime: guest.NewRuntime(guest.Config{Limits: cfg.Limits, CacheDir: cfg.CacheDir, Logger: log}),
-		engine:  download.New(engine),
-		serves:  map[string]*loaded{},
+		adaptive: adaptive,
+		cfg:      cfg,
+		log:      log,
+		secrets:  secrets,
+		runtime:  guest.NewRuntime(guest.Config{Limits: cfg.Limits, CacheDir: cfg.CacheDir, Logger: log}),
+		engine:   download.New(engine),
+		serves:   map[string]*loaded{},
 	}
 	if err := h.load(); err != nil {
 		h.Close()

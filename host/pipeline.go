@@ -143,7 +143,7 @@ func (r *run) preparePage(ctx context.Context, p *page, jobs chan<- *job) {
 func (r *run) download(ctx context.Context, jobs <-chan *job) {
 	var workers, commits sync.WaitGroup
 	pending := make(chan struct{}, commitLimit(r.host.cfg.Workers))
-	r.flow = newFlow(r.host.cfg.Workers)
+	r.flow = newFlow(r.host.cfg.Workers, r.host.adaptive)
 	defer r.flow.stopWith(ctx)()
 	for range r.host.cfg.Workers {
 		workers.Go(func() {
@@ -159,6 +159,8 @@ func (r *run) download(ctx context.Context, jobs <-chan *job) {
 		})
 	}
 	workers.Wait()
-	r.store.Hurry()
+	if r.store != nil {
+		r.store.Hurry()
+	}
 	commits.Wait()
 }

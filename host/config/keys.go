@@ -22,7 +22,7 @@ type key struct {
 // rootKeys are those of the file itself, outside of any table.
 func rootKeys(f *File) []key {
 	return []key{
-		{name: "workers", kind: kindCount, field: &f.Workers, meaning: "How many items are fetched at once, at most: far servers are asked for more at a time than near ones. At least 1 and at most 1024."},
+		{name: "workers", kind: kindCount, field: &f.Workers, meaning: "How many items are fetched at once, at least 1 and at most 1024. By default 16 from near servers and up to this many from far ones."},
 		{name: "cache_dir", kind: kindPath, field: &f.CacheDir, unset: "`$XDG_CACHE_HOME/sourcehost`, then `$HOME/.cache/sourcehost`, then `/var/cache/sourcehost`: the first that can be used",
 			meaning: "The folder for compiled plugins."},
 		{name: "root", kind: kindPath, field: &f.Root, meaning: "The folder beneath which the paths of files that plugins ask for are looked up."},
