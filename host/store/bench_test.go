@@ -1,11 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -76,12 +78,16 @@ func commitAll(b *testing.B, f *Files, keys []Key, data [][]byte, workers int) {
 }
 
 // BenchmarkPresent asks for 2,000 keys, in a store that has all of them, none, or
-// 50,000 entries besides.
+// many entries besides, and cleans that store: 50,000, or $STORE_BENCH_ENTRIES.
 func BenchmarkPresent(b *testing.B) {
+	many, err := strconv.Atoi(cmp.Or(os.Getenv("STORE_BENCH_ENTRIES"), "50000"))
+	if err != nil {
+		b.Fatal(err)
+	}
 	for _, bench := range []struct {
 		name          string
 		there, others int
-	}{{"all", 2000, 0}, {"none", 0, 0}, {"all of 52000", 2000, 50000}} {
+	}{{"all", 2000, 0}, {"none", 0, 0}, {fmt.Sprintf("all of %d", 2000+many), 2000, many}} {
 		b.Run(bench.name, func(b *testing.B) {
 			_, f := openStore(b, benchDir(b), kernel{})
 			keys := make([]Key, 2000)
@@ -98,6 +104,14 @@ func BenchmarkPresent(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					if _, err := f.Present(keys); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.Run("clean", func(b *testing.B) {
+				for b.Loop() {
+					f.scanMany = 1 << 62 // as if for the first time in a day
+					if err := f.Clean(b.Context()); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -136,9 +136,10 @@ func (s *Store) closeUnused() error {
 // Files are the entries of one content type. Its methods may be called from many
 // goroutines.
 type Files struct {
-	store   *Store
-	content *folder
-	whole   bool // one syncfs may stand for many syncs
+	store    *Store
+	content  *folder
+	whole    bool // one syncfs may stand for many syncs
+	scanMany int
 
 	mu      sync.Mutex
 	staging *folder // nil until something is staged: a full store may be read-only
@@ -164,7 +165,7 @@ func (s *Store) Files(contentType string) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Files{store: s, content: content, whole: wholeSync(content.fd)}
+	f := &Files{store: s, content: content, whole: wholeSync(content.fd), scanMany: scanMany}
 	s.files[contentType] = f
 	return f, nil
 }

@@ -26,6 +26,7 @@ type options struct {
 	data, scratch string
 	goServer      bool
 	list          bool
+	unsettled     bool // no sync before a run: for tests, whose figures nobody reads
 }
 
 func main() {

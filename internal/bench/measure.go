@@ -22,7 +22,6 @@ type sample struct {
 // timed runs commands one after the other, from the start of the first to the end
 // of the last. All must succeed.
 func timed(cmds []*exec.Cmd) (sample, error) {
-	unix.Sync() // else this run pays for the write-back of the last one
 	var s sample
 	for _, cmd := range cmds {
 		var text bytes.Buffer
@@ -128,6 +127,9 @@ func (b *bench) once(j *job, p *contender) (sample, error) {
 	cmds, err := p.commands(b, j, dir)
 	if err != nil {
 		return sample{}, err
+	}
+	if !b.unsettled {
+		unix.Sync() // else this run pays for the write-back of the last one
 	}
 	s, err := timed(cmds)
 	if err == nil {
