@@ -116,13 +116,18 @@ func TestCases(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, goServer := range []bool{false, true} {
+		pattern, wanted := `^small/(http|https1|https2|http/20ms|cached|first|durable)$|^realistic/http$`,
+			[]string{"small/http: ", "small/https1: ", "small/https2: ", "small/http/20ms: ", "small/cached: ", "small/first: ", "small/durable: ", "realistic/http: ", "second run ", "unsynced "}
+		if goServer {
+			pattern, wanted = `^small/(http|https2)$`, []string{"small/http: ", "small/https2: "}
+		}
 		var out bytes.Buffer
 		o := options{bin: bin, unsynced: bin, runs: 1, scale: 0.01, unsettled: true, goServer: goServer, scratch: t.TempDir(),
-			pattern: `^small/(http|https1|https2|http/20ms|cached|first|durable)$|^realistic/http$`}
+			pattern: pattern}
 		if err := run(o, &out); err != nil {
 			t.Fatalf("%v\n%s", err, out.String())
 		}
-		for _, want := range []string{"small/http: ", "small/https1: ", "small/https2: ", "small/http/20ms: ", "small/cached: ", "small/first: ", "small/durable: ", "realistic/http: ", "second run ", "unsynced "} {
+		for _, want := range wanted {
 			if !strings.Contains(out.String(), "\n"+want) && !strings.Contains(out.String(), "\n  "+want) {
 				t.Errorf("no %q in\n%s", want, out.String())
 			}
