@@ -110,7 +110,10 @@ type bench struct {
 	cas     *certs
 	servers map[string]*server // by workload
 	peers   []*contender
-	serial  int // of the folders that runs write to: none is used twice
+	// leftover are the folders that earlier cases wrote to, with about so many bytes.
+	leftover []string
+	left     int64
+	serial   int // of the folders that runs write to: none is used twice
 }
 
 func prepare(o options, out io.Writer) (*bench, error) {
