@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -46,8 +49,8 @@ var rules = []rule{
 		reason: "an author's plugin depends on the contract and on nothing else",
 	},
 	{
-		packages: []string{"plugins/..."}, only: []string{"sdk/..."}, standard: true,
-		reason: "a built-in plugin can do what any plugin can, and is an example for authors",
+		packages: []string{"plugins/..."}, only: []string{"sdk/...", "plugins/internal/..."}, standard: true,
+		reason: "a built-in plugin can do what any plugin can, and is an example for authors; plugins/internal is what several of them share",
 	},
 	{
 		packages: []string{"host/download", "host/container", "host/command", "host/secret", "host/store"},
@@ -69,8 +72,16 @@ var rules = []rule{
 		reason: "the configuration file is data; the command wires it into the host",
 	},
 	{
-		packages: []string{"host/guest"}, only: []string{"internal/abi", "internal/rawjson", "internal/plugin"},
+		packages: []string{"host/guest"}, only: []string{"internal/abi", "internal/rawjson", "internal/plugin", "host/guest/frame", "host/guest/confine"},
 		reason: "the runtime knows the contract, not what the host does with it",
+	},
+	{
+		packages: []string{"host/guest/confine"}, only: []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
+		reason: "how a process is confined does not depend on what runs in it",
+	},
+	{
+		packages: []string{"host/guest/frame"}, only: []string{"internal/abi"}, standard: true,
+		reason: "what a worker sends is decoded without anything that it could reach",
 	},
 	{
 		packages: []string{"host", "cmd/...", "internal/demo", "internal/builtin", "host/osbuild", "host/hosttest"},
@@ -78,7 +89,17 @@ var rules = []rule{
 		reason:   "only host/guest knows the WebAssembly runtime, so that it can be replaced",
 	},
 	{
-		packages: []string{"host"}, never: []string{module + "host/osbuild", module + "cmd/...", module + "internal/builtin"},
+		packages: []string{"host/osbuild"}, only: []string{"host", "internal/abi", "internal/rawjson"},
+		never:  []string{"net", "net/..."},
+		reason: "the service turns osbuild's messages into requests of the host and back; the command wires the rest",
+	},
+	{
+		packages: []string{"host/osbuild/libdir"}, only: []string{"host/osbuild"},
+		never:  []string{"net", "net/...", "os/exec"},
+		reason: "installing needs to know versions of osbuild, not how anything is fetched; it uses no network and runs nothing",
+	},
+	{
+		packages: []string{"host"}, never: []string{module + "host/osbuild", module + "host/osbuild/libdir", module + "cmd/...", module + "internal/builtin"},
 		reason: "osbuild's protocol and the command line are users of the host, not parts of it",
 	},
 	{
@@ -117,6 +138,32 @@ func TestImports(t *testing.T) {
 		if !used && !strings.HasSuffix(r.packages[0], "/...") {
 			t.Errorf("no package matches the rule for %v: adapt it", r.packages)
 		}
+	}
+}
+
+// TestProtocolStaysHome finds the words of osbuild's service protocol elsewhere
+// than in host/osbuild.
+func TestProtocolStaysHome(t *testing.T) {
+	words := []string{"args-via-fd", "dst_cache", "source_type", "UnixRights"}
+	seen := false
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, w := range words {
+			switch {
+			case !strings.Contains(string(text), w):
+			case filepath.Dir(path) == "host/osbuild":
+				seen = true
+			default:
+				t.Errorf("%s says %q: only host/osbuild knows the service protocol, so that a change of it stays there", path, w)
+			}
+		}
+		return err
+	})
+	if err != nil || !seen {
+		t.Errorf("the protocol was found in host/osbuild: %v; %v", seen, err)
 	}
 }
 

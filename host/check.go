@@ -178,6 +178,11 @@ type SourceInfo struct {
 // PluginInfo describes a plugin.
 type PluginInfo struct {
 	Name, Version, Summary string
+	// Description is further text, one paragraph or line per entry, and Schema
+	// the JSON Schema (draft 4) of the source object; both as in the plugin's
+	// manifest.
+	Description []string
+	Schema      json.RawMessage
 	// Origin is the path of the file, or "builtin:NAME".
 	Origin  string
 	Builtin bool
@@ -190,6 +195,9 @@ type PluginInfo struct {
 	// Unrequested are grants that the plugin does not request, each as
 	// "capability value"; they have no effect.
 	Unrequested []string
+	// Isolation is how the process of a plugin is confined that is not built in,
+	// on this machine.
+	Isolation []IsolationInfo
 }
 
 // CapabilityInfo is one use of a capability that a plugin requests.
@@ -202,13 +210,14 @@ type CapabilityInfo struct {
 	Partly bool
 }
 
-// Sources describes all sources in the order of their names. It runs no plugin.
+// Sources describes all sources in the order of their names. It runs no plugin, but
+// starts a process where there is a plugin that needs one, to see how it is confined.
 func (h *Host) Sources() []SourceInfo {
 	var infos []SourceInfo
 	for _, name := range h.sourceNames() {
-		info := SourceInfo{Name: name, Plugin: h.serves[name].info()}
+		info := SourceInfo{Name: name, Plugin: h.info(h.serves[name])}
 		for _, l := range h.chain(name) {
-			info.Prepare = append(info.Prepare, l.info())
+			info.Prepare = append(info.Prepare, h.info(l))
 		}
 		infos = append(infos, info)
 	}
@@ -220,15 +229,15 @@ func (h *Host) Sources() []SourceInfo {
 func (h *Host) Plugins() []PluginInfo {
 	infos := make([]PluginInfo, len(h.plugins))
 	for i, l := range h.plugins {
-		infos[i] = l.info()
+		infos[i] = h.info(l)
 	}
 	return infos
 }
 
-func (l *loaded) info() PluginInfo {
+func (h *Host) info(l *loaded) PluginInfo {
 	m := l.manifest
 	info := PluginInfo{
-		Name: l.Name, Version: m.Version, Summary: m.Summary, Origin: l.origin(), Builtin: l.Builtin,
+		Name: l.Name, Version: m.Version, Summary: m.Summary, Description: m.Description, Schema: m.Schema, Origin: l.origin(), Builtin: l.Builtin,
 		SHA256: l.guest.Hash(), Hooks: m.Hooks, Produces: m.Produces, ContentType: m.ContentType,
 	}
 	for _, c := range m.Capabilities {
@@ -242,5 +251,8 @@ func (l *loaded) info() PluginInfo {
 		}
 	}
 	info.Unrequested = l.policy.unrequested()
+	if !l.Builtin {
+		info.Isolation = h.isolation()
+	}
 	return info
 }

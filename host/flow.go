@@ -82,15 +82,11 @@ func (f *flow) enter() bool {
 // weight is as how many items a large one counts.
 func (f *flow) weight() int { return max(1, f.limit/flowHeavy) }
 
-// leave ends what enter began; it may be nil.
-func (f *flow) leave(it *item) {
+// leave ends what enter began.
+func (f *flow) leave() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.heavy[it] {
-		delete(f.heavy, it)
-	} else {
-		f.light--
-	}
+	f.light--
 	f.free.Broadcast()
 }
 
@@ -101,6 +97,17 @@ func (f *flow) weigh(it *item) {
 	if f.adaptive && !f.heavy[it] {
 		f.heavy[it] = true
 		f.light--
+	}
+}
+
+// lighten undoes weigh, if that was called: the item has come.
+func (f *flow) lighten(it *item) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.heavy[it] {
+		delete(f.heavy, it)
+		f.light++
+		f.free.Broadcast()
 	}
 }
 

@@ -54,7 +54,7 @@ func simulate(f *flow, l line, items int) (took time.Duration, most int) {
 		m := heap.Pop(&next).(moment)
 		now = m.at
 		if m.done {
-			f.leave(nil)
+			f.leave()
 			idle++
 			continue
 		}

@@ -116,12 +116,15 @@ func TestFlowCountsLargeItems(t *testing.T) {
 	if len(large) != flowHeavy {
 		t.Errorf("%d large items at once, want %d", len(large), flowHeavy)
 	}
-	f.leave(large[0])
+	f.lighten(large[0])
+	f.leave()
 	if got, want := under(f), 128/flowHeavy; got != want {
 		t.Errorf("%d small items beside %d large ones, want %d", got, flowHeavy-1, want)
 	}
 	for _, it := range large[1:] {
-		f.leave(it)
+		f.lighten(it)
+		f.lighten(it) // it has become a small one
+		f.leave()
 	}
 	if under(f) != 128 || f.light != 0 {
 		t.Errorf("after the large items %d may be under way, %d are", under(f), f.light)
@@ -141,7 +144,7 @@ func TestFlowWaits(t *testing.T) {
 		t.Fatal("a fifth item was let in")
 	case <-time.After(20 * time.Millisecond):
 	}
-	f.leave(nil)
+	f.leave()
 	if !<-got {
 		t.Fatal("the flow is closed")
 	}

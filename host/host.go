@@ -8,6 +8,8 @@
 //	...
 //	defer h.Close()
 //	result, err := h.Run(ctx, host.Request{Source: "org.osbuild.curl", Items: items, Store: dir})
+//
+// A program with plugins that are not built in calls WorkerMain first in main.
 package host
 
 import (
@@ -19,7 +21,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -63,7 +64,8 @@ type Config struct {
 	// Secrets are the secrets that plugins may refer to by name.
 	Secrets []secret.Spec
 	// CacheDir is the folder for compiled plugins. Empty means that plugins are
-	// compiled in each process that uses them.
+	// compiled in each process that uses them, those that are not built in once
+	// for each instance.
 	CacheDir string
 	// Root is the folder under which the absolute paths of plugins (files to
 	// read, certificates, keys) are looked up. Empty means "/".
@@ -113,7 +115,8 @@ type Plugin struct {
 	// is not pinned.
 	SHA256 string
 	// Builtin says that the plugin is part of the program: it is granted what it
-	// requests, and runs without the checks that stop a plugin at its deadline.
+	// requests, and runs in this process. Any other runs in processes of its own,
+	// for which the program must call WorkerMain.
 	Builtin bool
 	// Grant is what a plugin that is not built in may use.
 	Grant Grant
@@ -207,23 +210,7 @@ func downloadConfig(cfg Config) download.Config {
 			return value
 		}
 	}
-	if d.AddrPolicy == nil && !cfg.AllowLinkLocal {
-		d.AddrPolicy = refuseLinkLocal
-	}
 	return d
-}
-
-// awsMetadata is where AWS answers over IPv6 what 169.254.169.254 answers over
-// IPv4.
-var awsMetadata = netip.MustParseAddr("fd00:ec2::254")
-
-// refuseLinkLocal keeps manifests, plugins and redirects from asking a cloud's
-// metadata service.
-func refuseLinkLocal(ip netip.Addr) error {
-	if ip = ip.Unmap(); ip.IsLinkLocalUnicast() || ip.WithZone("") == awsMetadata {
-		return fmt.Errorf("%s is a link-local or metadata address; allow_link_local = true under [download] allows it", ip)
-	}
-	return nil
 }
 
 // closeTime is how long Close waits for calls of plugins that cannot be
@@ -279,6 +266,7 @@ func (h *Host) loadOne(p Plugin) (*loaded, error) {
 		}
 	}
 	pol := newPolicy(p, h.cfg.Root)
+	pol.addrs.linkLocal = h.cfg.AllowLinkLocal
 	g, err := h.runtime.Load(guest.Source{
 		Name: p.origin(), Wasm: p.Wasm, Trusted: p.Builtin,
 		Clock: p.Builtin || p.Grant.Clock, Random: p.Builtin || p.Grant.Random,

@@ -149,12 +149,13 @@ func (r *run) download(ctx context.Context, jobs <-chan *job) {
 		workers.Go(func() {
 			for r.flow.enter() {
 				j, more := <-jobs
+				if more {
+					r.perform(ctx, j, &commits, pending)
+				}
+				r.flow.leave()
 				if !more {
-					r.flow.leave(nil)
 					return
 				}
-				r.fetch(ctx, j, &commits, pending)
-				r.flow.leave(j.item)
 			}
 		})
 	}
@@ -163,4 +164,13 @@ func (r *run) download(ctx context.Context, jobs <-chan *job) {
 		r.store.Hurry()
 	}
 	commits.Wait()
+}
+
+// perform performs a job, unless its group has enough under way: then the worker
+// that ends one of them goes on with it.
+func (r *run) perform(ctx context.Context, j *job, commits *sync.WaitGroup, pending chan struct{}) {
+	for ok := r.groups.enter(j); ok; j, ok = r.groups.leave(j) {
+		r.fetch(ctx, j, commits, pending)
+		r.flow.lighten(j.item)
+	}
 }

@@ -49,6 +49,8 @@ func (a *app) hostConfig() (host.Config, error) {
 		CacheDir:       a.cacheDir(file.CacheDir),
 		Limits:         limits(file.Limits),
 		PageItems:      file.Limits.PageItems,
+		PutBytes:       file.Limits.PutBytes,
+		ProgramTimeout: file.Limits.ProgramTimeout,
 		Download:       downloads(file.Download),
 		Environ:        a.env,
 		AllowLinkLocal: file.Download.AllowLinkLocal,
@@ -58,7 +60,11 @@ func (a *app) hostConfig() (host.Config, error) {
 		Prepare:        map[string][]string{},
 		Serve:          map[string]string{},
 	}
-	if cfg.Plugins, err = plugins(file.Plugin); err != nil {
+	embedded := builtin.Plugins
+	if a.source != "" {
+		embedded = func() ([]builtin.Plugin, error) { return builtinsFor(a.source, file.Source[a.source]) }
+	}
+	if cfg.Plugins, err = plugins(embedded, file.Plugin); err != nil {
 		return host.Config{}, err
 	}
 	for name, s := range file.Source {
@@ -106,8 +112,8 @@ func (n *workerCount) Set(s string) error {
 func (n *workerCount) Type() string { return "N" }
 
 // plugins are the embedded ones and those of the configuration, by name.
-func plugins(configured map[string]config.Plugin) ([]host.Plugin, error) {
-	embedded, err := builtin.Plugins()
+func plugins(builtins func() ([]builtin.Plugin, error), configured map[string]config.Plugin) ([]host.Plugin, error) {
+	embedded, err := builtins()
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/internal/builtin"
 )
 
@@ -21,6 +22,7 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 var compiled string
 
 func TestMain(m *testing.M) {
+	host.WorkerMain()
 	testscript.Main(shared{m}, map[string]func(){"sourcehost": main})
 }
 

@@ -30,6 +30,9 @@ type app struct {
 	env            func(string) (string, bool)
 	configPath     string
 	logLevel       string
+	// source is the only source that is needed, or "" for all: the embedded
+	// plugins of others are not read.
+	source string
 	// file is the configuration, once it was read.
 	file *config.File
 	// started is set when cobra has accepted the command line: errors before

@@ -32,6 +32,13 @@ type pluginDocument struct {
 	ContentType  string               `json:"content_type,omitempty"`
 	Capabilities []capabilityDocument `json:"capabilities"`
 	Unrequested  []string             `json:"unrequested,omitempty"`
+	Isolation    []isolationDocument  `json:"isolation,omitempty"`
+}
+
+type isolationDocument struct {
+	Name    string `json:"name"`
+	Applied bool   `json:"applied"`
+	Detail  string `json:"detail,omitempty"`
 }
 
 type capabilityDocument struct {
@@ -50,7 +57,8 @@ func (a *app) sourcesCommand() *cobra.Command {
 		Long: `Sources lists the names of sources that this program can fetch, the plugin that
 serves each, the plugins that prepare its items before, and the capabilities that
 the plugins request: those that are granted, and those that are denied. Plugins
-that are part of the program are granted what they request.`,
+that are part of the program are granted what they request. Others run in a process
+of their own; how it is confined on this machine is shown by -v.`,
 		Example: `  sourcehost sources
   sourcehost sources -v
   sourcehost sources --output json | jq '.[].source'`,
@@ -100,6 +108,9 @@ func newPluginDocument(p host.PluginInfo) pluginDocument {
 	}
 	for _, c := range p.Capabilities {
 		doc.Capabilities = append(doc.Capabilities, capabilityDocument{Name: c.Name, Value: c.Value, Reason: c.Reason, Granted: c.Granted, Verdict: verdict(c)})
+	}
+	for _, i := range p.Isolation {
+		doc.Isolation = append(doc.Isolation, isolationDocument(i))
 	}
 	return doc
 }
@@ -207,6 +218,21 @@ func printPlugin(w io.Writer, role string, p host.PluginInfo) {
 	for _, u := range p.Unrequested {
 		fmt.Fprintf(w, "    unused   the grant %s: the plugin does not request it\n", text.Clean(u))
 	}
+	for _, i := range p.Isolation {
+		verdict := "confined"
+		if !i.Applied {
+			verdict = "NOT CONFINED"
+		}
+		fmt.Fprintf(w, "    %s %s%s\n", verdict, i.Name, after(": ", text.Clean(i.Detail)))
+	}
+}
+
+// after puts a separator in front of text, unless there is none.
+func after(separator, text string) string {
+	if text == "" {
+		return ""
+	}
+	return separator + text
 }
 
 // grouped puts values in one line that have the name, the reason and the

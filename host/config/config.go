@@ -117,6 +117,12 @@ type Limits struct {
 	LogLines int
 	// LogLineBytes ("log_line", a size) is where a log line is cut.
 	LogLineBytes int64
+	// PutBytes ("put", a size) is the largest item that a plugin may hand over
+	// itself.
+	PutBytes int64
+	// ProgramTimeout ("program_timeout", for example "2h") is how long a program
+	// that an item needs may run.
+	ProgramTimeout time.Duration
 	// Calls ("calls") is how many operations one call may ask for.
 	Calls int
 	// ModuleBytes ("module", a size) is the largest plugin file.

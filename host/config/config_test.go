@@ -31,7 +31,7 @@ func TestExample(t *testing.T) {
 		},
 		Limits: Limits{
 			PageItems: 256, LoadTimeout: 2 * time.Minute, HookTimeout: time.Minute, MemoryBytes: 256 << 20, OutputBytes: 64 << 20, ResultBytes: 16 << 20,
-			RequestBytes: 1 << 20, LogLines: 1000, LogLineBytes: 4096, Calls: 100_000, ModuleBytes: 32 << 20, FunctionBytes: 256 << 10, TableEntries: 1 << 20,
+			RequestBytes: 1 << 20, LogLines: 1000, LogLineBytes: 4096, PutBytes: 256 << 20, ProgramTimeout: 2 * time.Hour, Calls: 100_000, ModuleBytes: 32 << 20, FunctionBytes: 256 << 10, TableEntries: 1 << 20,
 		},
 		Container: Container{
 			Engine: "skopeo", Format: "docker-archive", Policy: "accept-anything", PolicyFile: "/etc/containers/policy.json", AuthFile: filepath.Join(dir, "auth.json"),
@@ -147,7 +147,7 @@ func TestMistakes(t *testing.T) {
 		{"[secret.t]\nfile = \"f\"\nhosts = [\"ok\", \"https://h/\", \"*\"]", "f:3:16: secret \"t\": host \"https://h/\" is a URL or a path; write the host alone, for example registry.example or registry.example:5000, with http:// before it if it may be sent unencrypted\nf:3:30: secret \"t\": host \"*\" would send the secret anywhere; name the hosts"},
 		{"[secret.t]\nfile = \"f\\u0000\"\nhosts = [\"h\"]", `f:2:1: file contains a NUL character`},
 		{"\"wör\" = 1; # \u00e9", `f:1:10: not valid TOML: `},
-		{"limits = { \"ö\" = 1, callz = 2 }", "f:1:12: unknown key \"ö\" in [limits]; known are: calls, function, hook_timeout, load_timeout, log_line, log_lines, memory, module, output, page_items, request, result, table_entries\nf:1:21: unknown key \"callz\" in [limits]; did you mean \"calls\"?"},
+		{"limits = { \"ö\" = 1, callz = 2 }", "f:1:12: unknown key \"ö\" in [limits]; known are: calls, function, hook_timeout, load_timeout, log_line, log_lines, memory, module, output, page_items, program_timeout, put, request, result, table_entries\nf:1:21: unknown key \"callz\" in [limits]; did you mean \"calls\"?"},
 		{"[container]\nengine = \"skopoe\"", `f:2:1: engine: expected "embedded" or "skopeo", found "skopoe"; did you mean "skopeo"?`},
 		{"[container]\npolicy = \"anything\"", `f:2:1: policy: expected "accept-anything", found "anything"`},
 		{"[container]\nskopeo = \"skopeo\"", `f:2:1: skopeo: expected the absolute path of a program, found "skopeo"`},

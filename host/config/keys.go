@@ -60,6 +60,8 @@ func limitsKeys(l *Limits) []key {
 		{name: "request", kind: kindSize, field: &l.RequestBytes, meaning: "The largest request of one operation."},
 		{name: "log_lines", kind: kindCount, field: &l.LogLines, meaning: "How many lines one call may log."},
 		{name: "log_line", kind: kindSize, field: &l.LogLineBytes, meaning: "Where a log line is cut."},
+		{name: "put", kind: kindSize, field: &l.PutBytes, meaning: "The largest item that a plugin may hand over itself."},
+		{name: "program_timeout", kind: kindDuration, field: &l.ProgramTimeout, meaning: "How long a program that an item needs may run."},
 		{name: "calls", kind: kindCount, field: &l.Calls, meaning: "How many operations one call may ask for."},
 		{name: "module", kind: kindSize, field: &l.ModuleBytes, meaning: "The largest plugin file."},
 		{name: "function", kind: kindSize, field: &l.FunctionBytes, meaning: "The largest body of one function of a plugin."},
