@@ -12,7 +12,7 @@ FUZZTIME ?= 10s
 # The tag has host/container built with its embedded engine.
 export GOFLAGS := -tags=containers_image_openpgp
 
-.PHONY: all build plugins demo test check bench fuzz clean
+.PHONY: all build plugins demo test check bench bench-micro bench-peers fuzz clean
 
 all: build
 
@@ -46,8 +46,24 @@ check: plugins
 	$(GO) mod verify
 	@echo "clean tree"; out=$$(git status --porcelain); test -z "$$out" || { echo "the tree is not clean:"; echo "$$out"; exit 1; }
 
-bench: plugins
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+# Both kinds of benchmarks; docs/performance.md explains them.
+bench: bench-micro bench-peers
+
+bench-micro: plugins
+	$(GO) test -run '^$$' -bench . -benchmem $(BENCHFLAGS) ./...
+
+# The whole program against curl and aria2c, and images against skopeo. One case
+# alone: make bench-peers PEERFLAGS='-case small/http$$'
+bench-peers: build bin/sourcehost-unsynced
+	$(GO) run ./internal/bench $(PEERFLAGS)
+
+# The program without any sync, to be measured against, never to be used.
+bin/sourcehost-unsynced: FORCE
+	CGO_ENABLED=0 $(GO) build $(GOFLAGS),sourcehost_unsynced -trimpath -ldflags='-s -w' -o $@ ./cmd/sourcehost
+
+# The program with a profiler: CPUPROFILE=cpu.out bin/sourcehost-profile fetch ...
+bin/sourcehost-profile: FORCE
+	CGO_ENABLED=0 $(GO) build $(GOFLAGS),sourcehost_profile -trimpath -o $@ ./cmd/sourcehost
 
 # Each fuzz target for FUZZTIME, one after the other, as go test wants it.
 fuzz:

@@ -119,6 +119,10 @@ var rules = []rule{
 		packages: []string{"host"}, never: []string{module + "host/osbuild", module + "host/osbuild/libdir", module + "cmd/...", module + "internal/builtin"},
 		reason: "osbuild's protocol and the command line are users of the host, not parts of it",
 	},
+	{
+		packages: []string{"internal/bench"}, only: []string{},
+		reason: "the benchmark measures the program as its users start it, and nothing of it runs in the benchmark's own process",
+	},
 }
 
 type listed struct {

@@ -24,6 +24,7 @@ func (h *Host) Run(ctx context.Context, req Request) (*Result, error) {
 	}
 	defer r.close()
 	h.notify(Event{Kind: EventSource, Source: req.Source, Items: len(req.Items)})
+	h.Preload(req)
 
 	if err := r.setup(ctx); err != nil {
 		return nil, err
@@ -142,16 +143,34 @@ func (r *run) preparePage(ctx context.Context, p *page, jobs chan<- *job) {
 func (r *run) download(ctx context.Context, jobs <-chan *job) {
 	var workers, commits sync.WaitGroup
 	pending := make(chan struct{}, commitLimit(r.host.cfg.Workers))
+	r.flow = newFlow(r.host.cfg.Workers, r.host.adaptive)
+	defer r.flow.stopWith(ctx)()
 	for range r.host.cfg.Workers {
 		workers.Go(func() {
-			for j := range jobs {
-				// Of a group whose turn it is not, another worker goes on.
-				for ok := r.groups.enter(j); ok; j, ok = r.groups.leave(j) {
-					r.fetch(ctx, j, &commits, pending)
+			for r.flow.enter() {
+				j, more := <-jobs
+				if more {
+					r.perform(ctx, j, &commits, pending)
+				}
+				r.flow.leave()
+				if !more {
+					return
 				}
 			}
 		})
 	}
 	workers.Wait()
+	if r.store != nil {
+		r.store.Hurry()
+	}
 	commits.Wait()
+}
+
+// perform performs a job, unless its group has enough under way: then the worker
+// that ends one of them goes on with it.
+func (r *run) perform(ctx context.Context, j *job, commits *sync.WaitGroup, pending chan struct{}) {
+	for ok := r.groups.enter(j); ok; j, ok = r.groups.leave(j) {
+		r.fetch(ctx, j, commits, pending)
+		r.flow.lighten(j.item)
+	}
 }

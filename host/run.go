@@ -20,6 +20,7 @@ type run struct {
 	plugin *loaded
 	chain  []*loaded
 	items  []*item
+	flow   *flow // while downloading
 	store  *store.Store
 	// entries are what the source's items become. Nil when nothing is stored.
 	entries entries

@@ -185,8 +185,8 @@ func limits(l config.Limits) guest.Limits {
 
 func downloads(d config.Download) download.Config {
 	http2 := download.Default
-	if d.DisableHTTP2 {
-		http2 = download.Off
+	if d.HTTP2 {
+		http2 = download.On
 	}
 	return download.Config{
 		HTTP2:               http2,

@@ -61,7 +61,7 @@ also when fetch is interrupted, and resumed the next time.`,
 // file.
 func (a *app) settingFlags(cmd *cobra.Command, f *fetchFlags) {
 	cmd.Flags().StringVar(&f.store, "store", "", "osbuild store, a `DIR` (default .osbuild, as osbuild's own)")
-	cmd.Flags().Var(&f.workers, "workers", "fetch `N` items at once (default 32)")
+	cmd.Flags().Var(&f.workers, "workers", "fetch `N` items at once (default 16 from near servers, up to 128 from far ones)")
 	cmd.Flags().StringVar(&f.engine, "container-engine", "", "who copies container images, an `ENGINE`: embedded (default) or skopeo, the program")
 	cmd.Flags().StringVar(&f.format, "container-format", "", "how to store container images, a `FORMAT`: dir (default) or docker-archive, as osbuild before version 83 reads them")
 	completeWords(cmd, "container-engine", container.Embedded, container.Skopeo)
@@ -149,6 +149,9 @@ func (a *app) fetchManifest(ctx context.Context, h *host.Host, path string, f fe
 		m, err = only(m, f.sources)
 	}
 	if err == nil {
+		for _, s := range m.Sources {
+			h.Preload(f.request(s))
+		}
 		err = h.Check(m).Err()
 	}
 	var problems manifest.Problems

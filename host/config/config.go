@@ -63,8 +63,8 @@ type Download struct {
 	// HeaderTimeout ("header_timeout") limits the wait for the header of a
 	// response. Zero means the engine's default.
 	HeaderTimeout time.Duration
-	// DisableHTTP2 ("http2", inverted: http2 = false) keeps to HTTP/1.1.
-	DisableHTTP2 bool
+	// HTTP2 ("http2") offers HTTP/2 to https servers.
+	HTTP2 bool
 	// StallTimeout ("stall_timeout") is how long a transfer may stay below
 	// StallBytesPerSecond before it is given up. Zero means the engine's default.
 	StallTimeout time.Duration

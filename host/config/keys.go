@@ -22,7 +22,7 @@ type key struct {
 // rootKeys are those of the file itself, outside of any table.
 func rootKeys(f *File) []key {
 	return []key{
-		{name: "workers", kind: kindCount, field: &f.Workers, meaning: "How many items are fetched at once, at least 1 and at most 1024."},
+		{name: "workers", kind: kindCount, field: &f.Workers, meaning: "How many items are fetched at once, at least 1 and at most 1024. By default 16 from near servers and up to this many from far ones."},
 		{name: "cache_dir", kind: kindPath, field: &f.CacheDir, unset: "`$XDG_CACHE_HOME/sourcehost`, then `$HOME/.cache/sourcehost`, then `/var/cache/sourcehost`: the first that can be used",
 			meaning: "The folder for compiled plugins."},
 		{name: "root", kind: kindPath, field: &f.Root, meaning: "The folder beneath which the paths of files that plugins ask for are looked up."},
@@ -36,7 +36,7 @@ func downloadKeys(d *Download) []key {
 		{name: "connect_timeout", kind: kindDuration, field: &d.ConnectTimeout, meaning: "How long making a connection may take."},
 		{name: "tls_timeout", kind: kindDuration, field: &d.TLSTimeout, meaning: "How long a TLS handshake may take."},
 		{name: "header_timeout", kind: kindDuration, field: &d.HeaderTimeout, meaning: "How long a server may take until the header of its response is there."},
-		{name: "http2", kind: kindInverse, field: &d.DisableHTTP2, meaning: "Whether HTTP/2 is offered to servers."},
+		{name: "http2", kind: kindFlag, field: &d.HTTP2, meaning: "Whether HTTP/2 is offered to servers. HTTP/1.1 costs less time and memory."},
 		{name: "stall_timeout", kind: kindDuration, field: &d.StallTimeout, meaning: "How long a transfer may stay below `stall_bytes_per_second` before it is given up."},
 		{name: "stall_bytes_per_second", kind: kindSize, field: &d.StallBytesPerSecond, meaning: "The rate below which a transfer counts as stalled."},
 		{name: "per_host", kind: kindCount, field: &d.PerHost, meaning: "How many connections to one host are open at once."},
