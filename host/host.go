@@ -385,7 +385,7 @@ func (h *Host) checkChains(byName map[string]*loaded) error {
 				return usagef("the plugin %q that is to prepare the items of %s does not exist; there are: %s", name, source, h.pluginNames())
 			}
 			if !l.manifest.Has(abi.Prepare) && !l.manifest.Has(abi.Filter) {
-				return usagef("the plugin %q that is to prepare the items of %s has neither a %s nor a %s hook", name, source, abi.Prepare, abi.Filter)
+				return usagef("the plugin %q that is to prepare the items of %s has neither a %s nor a %s hook", name, source, abi.Filter, abi.Prepare)
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -171,6 +172,20 @@ func (p *Plugin) Manifest() *plugin.Manifest { return p.manifest }
 
 // Hash returns the SHA-256 of the plugin's file in hexadecimal.
 func (p *Plugin) Hash() string { return p.hash() }
+
+// Interface returns what the module imports, each as "module.name", and what it
+// exports, both sorted.
+func (p *Plugin) Interface() (imports, exports []string) {
+	for _, i := range p.module.imports {
+		imports = append(imports, i.module+"."+i.name)
+	}
+	for name := range p.module.exports {
+		exports = append(exports, name)
+	}
+	slices.Sort(imports)
+	slices.Sort(exports)
+	return imports, exports
+}
 
 // Memory returns the largest linear memory, in bytes, that an instance had after a
 // call since Memory was called last; 0 when there was no call.
