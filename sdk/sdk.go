@@ -74,6 +74,12 @@ type (
 	// Header is a field of an HTTP request: a value, or a reference to a secret
 	// that the host fills in.
 	Header = abi.Header
+	// Auth is a user name with a secret as its password.
+	Auth = abi.Auth
+	// Param is a parameter of a URL's query whose value is a secret.
+	Param = abi.Param
+	// HTTPRequest is a small request of the plugin's own.
+	HTTPRequest = abi.HTTPRequest
 	// TLS names certificate files of the host by absolute path.
 	TLS = abi.TLS
 	// Download asks for an item to be downloaded.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/progress"
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/container"
 	"github.com/sourcehost/sourcehost/host/manifest"
 )
 
@@ -22,6 +23,8 @@ type fetchFlags struct {
 	sources  []string
 	dryRun   bool
 	verify   bool
+	engine   string
+	format   string
 }
 
 func (a *app) fetchCommand() *cobra.Command { return a.fetchCommandWith(&fetchFlags{}) }
@@ -38,6 +41,7 @@ also when fetch is interrupted, and resumed the next time.`,
 		Example: `  sourcehost fetch manifest.json
   sourcehost fetch --store /var/cache/osbuild/store --workers 64 manifest.json
   sourcehost fetch --source org.osbuild.curl --dry-run manifest.json
+  sourcehost fetch --source org.osbuild.skopeo --container-format docker-archive manifest.json
   sourcehost fetch --progress json --output json - < manifest.json > result.json`,
 		Args: oneManifest,
 	}
@@ -47,7 +51,11 @@ also when fetch is interrupted, and resumed the next time.`,
 	cmd.Flags().StringArrayVar(&f.sources, "source", nil, "fetch only the source `NAME`; may be repeated")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "fetch nothing, list what would be fetched and what is in the store")
 	cmd.Flags().BoolVar(&f.verify, "verify", false, "read what is in the store already and fetch it again when it does not match its key")
+	cmd.Flags().StringVar(&f.engine, "container-engine", "", "who copies container images, an `ENGINE`: embedded (default) or skopeo, the program")
+	cmd.Flags().StringVar(&f.format, "container-format", "", "how to store container images, a `FORMAT`: dir (default) or docker-archive, as osbuild before version 83 reads them")
 	f.output = outputFlag(cmd)
+	completeWords(cmd, "container-engine", container.Embedded, container.Skopeo)
+	completeWords(cmd, "container-format", string(container.Dir), string(container.DockerArchive))
 	completeWords(cmd, "progress", "auto", "bar", "plain", "json", "none")
 	must(cmd.RegisterFlagCompletionFunc("source", a.completeSources))
 	must(cmd.MarkFlagDirname("store"))
@@ -93,6 +101,9 @@ func (a *app) fetchConfig(cmd *cobra.Command, f *fetchFlags) (host.Config, error
 	if cmd.Flags().Changed("workers") {
 		cfg.Workers = int(f.workers)
 	}
+	if err := f.containers(&cfg); err != nil {
+		return cfg, err
+	}
 	switch {
 	case cmd.Flags().Changed("store") && f.store == "":
 		return cfg, usagef("--store is empty: name a folder, or leave the flag out for %s", defaultStore)
@@ -103,6 +114,25 @@ func (a *app) fetchConfig(cmd *cobra.Command, f *fetchFlags) (host.Config, error
 		f.store = defaultStore
 	}
 	return cfg, nil
+}
+
+// containers applies the flags about container images.
+func (f *fetchFlags) containers(cfg *host.Config) error {
+	switch f.engine {
+	case "":
+	case container.Embedded, container.Skopeo:
+		cfg.Container.Engine = f.engine
+	default:
+		return usagef("--container-engine is %q: use %s or %s", f.engine, container.Embedded, container.Skopeo)
+	}
+	switch container.Format(f.format) {
+	case "":
+	case container.Dir, container.DockerArchive:
+		cfg.ImageFormat = f.format
+	default:
+		return usagef("--container-format is %q: use %s or %s", f.format, container.Dir, container.DockerArchive)
+	}
+	return nil
 }
 
 // fetchManifest reads and checks the part of the manifest that is to be

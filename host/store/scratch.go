@@ -64,8 +64,8 @@ func isScratch(stem string) bool {
 	return ok && len(id) == 16 && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-// Dir returns the folder's path.
-func (s *Scratch) Dir() string { return filepath.Join(s.staging.path, s.stem+treeSuffix) }
+// Dir returns the folder's absolute path.
+func (s *Scratch) Dir() string { return absolute(filepath.Join(s.staging.path, s.stem+treeSuffix)) }
 
 // Close removes the folder. Closing a closed Scratch does nothing.
 func (s *Scratch) Close() error {

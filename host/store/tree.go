@@ -38,8 +38,17 @@ func (s *Store) Trees(contentType string) (*Trees, error) {
 	return &Trees{files: files}, nil
 }
 
-// Dir returns the path of the folder that holds the entries.
-func (t *Trees) Dir() string { return t.files.content.path }
+// Dir returns the absolute path of the folder that holds the entries.
+func (t *Trees) Dir() string { return absolute(t.files.content.path) }
+
+// absolute is for programs that run elsewhere. Without a working folder, which a
+// relative path needs, nothing could have been opened.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
 
 // partType returns the file type that a part must have, as in stat(2).
 func partType(part string) (uint32, error) {

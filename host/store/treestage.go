@@ -99,10 +99,10 @@ func (s *TreeStage) vacant() error {
 
 func (s *TreeStage) stem() string { return s.key.text + "." + s.part }
 
-// Dir returns the path of an empty folder on the file system of the store. Commit
+// Dir returns the absolute path of an empty folder on the file system of the store. Commit
 // expects the part there, under its name, and nothing else.
 func (s *TreeStage) Dir() string {
-	return filepath.Join(s.staging.path, s.stem()+treeSuffix)
+	return absolute(filepath.Join(s.staging.path, s.stem()+treeSuffix))
 }
 
 // Commit makes what stands in Dir under the part's name that part of the entry,

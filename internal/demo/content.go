@@ -89,10 +89,12 @@ func (d *demo) manifest() []byte {
 			items[f.key] = "file:" + d.path(f.name)
 		}
 	}
+	sources := d.images.sources()
+	sources["org.osbuild.curl"] = map[string]any{"items": items}
 	text, err := json.MarshalIndent(map[string]any{
 		"version":   "2",
 		"pipelines": []any{},
-		"sources":   map[string]any{"org.osbuild.curl": map[string]any{"items": items}},
+		"sources":   sources,
 	}, "", "  ")
 	if err != nil { // maps of strings always encode
 		panic(err)

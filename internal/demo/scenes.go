@@ -31,7 +31,7 @@ func (d *demo) command(want int, env []string, args ...string) (string, error) {
 	var out bytes.Buffer
 	cmd := exec.Command(d.bin, args...)
 	cmd.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "TERM=" + os.Getenv("TERM"), "XDG_CACHE_HOME=" + d.path("cache"),
+		"PATH=" + os.Getenv("PATH"), "HOME=" + d.path("home"), "TERM=" + os.Getenv("TERM"), "XDG_CACHE_HOME=" + d.path("cache"),
 		"SOURCEHOST_CONFIG=" + d.path("sourcehost.toml"),
 	}, env...)
 	cmd.Dir = d.dir
@@ -53,7 +53,7 @@ func (d *demo) command(want int, env []string, args ...string) (string, error) {
 
 func (d *demo) listSources() error {
 	out, err := d.command(0, nil, "sources")
-	return errors.Join(err, mention(out, "org.osbuild.curl"))
+	return errors.Join(err, mention(out, "org.osbuild.curl", "org.osbuild.skopeo"))
 }
 
 func (d *demo) fetchAll() error {
@@ -66,7 +66,7 @@ func (d *demo) fetchAll() error {
 		return errors.New("the server refused no request, so that nothing had to be tried again")
 	}
 	fmt.Printf("(%d requests were answered with 503 and made again)\n", refused)
-	return mention(out, fmt.Sprintf("%d fetched", len(d.files)), "0 failed")
+	return mention(out, fmt.Sprintf("%d fetched", len(d.files)+2), "0 failed") // with image and list
 }
 
 func (d *demo) fetchAgain() error {
@@ -78,13 +78,13 @@ func (d *demo) fetchAgain() error {
 	if n := d.requests() - before; n != 0 {
 		return fmt.Errorf("%d requests were made for what is in the store already", n)
 	}
-	return mention(out, "0 fetched", fmt.Sprintf("%d cached", len(d.files)))
+	return mention(out, "0 fetched", fmt.Sprintf("%d cached", len(d.files)+2))
 }
 
 func (d *demo) requests() int {
 	a, _ := d.plain.counts()
 	b, _ := d.tls.counts()
-	return a + b
+	return a + b + d.images.registry.Total()
 }
 
 func (d *demo) checkBroken() error {
@@ -106,6 +106,7 @@ func (d *demo) verifyStore() error {
 			names[e.Name()] = true
 		}
 	}
+	delete(names, d.images.list.Digest())
 	bySize := append([]file(nil), d.files...)
 	sort.SliceStable(bySize, func(i, j int) bool { return len(bySize[i].data) > len(bySize[j].data) })
 	for i, f := range bySize {
@@ -119,6 +120,9 @@ func (d *demo) verifyStore() error {
 		}
 	}
 	fmt.Printf("  ... %d files in %s, each with the checksum that its name says\n", len(d.files), "store/sources/org.osbuild.files")
+	if err := d.images.verify(d.path("store")); err != nil {
+		return err
+	}
 	for extra := range names {
 		return fmt.Errorf("the store has an entry %s that the manifest does not name", extra)
 	}

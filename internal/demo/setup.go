@@ -16,6 +16,7 @@ type demo struct {
 	plain *server // http
 	tls   *server // https, with a CA of its own, asks for a client certificate
 	certs certFiles
+	*images
 }
 
 func prepare(dir, bin string) (*demo, error) {
@@ -37,6 +38,9 @@ func prepare(dir, bin string) (*demo, error) {
 	if d.tls, err = serve(d.content(overTLS), settings); err != nil {
 		return nil, err
 	}
+	if d.images, err = serveImages(); err != nil {
+		return nil, err
+	}
 	for _, f := range d.files {
 		if f.way == fromDisk {
 			if err := os.WriteFile(filepath.Join(dir, f.name), f.data, 0o644); err != nil {
@@ -44,8 +48,11 @@ func prepare(dir, bin string) (*demo, error) {
 			}
 		}
 	}
-	// A configuration of the demo's own, whatever this machine has in /etc.
+	// Settings of the demo's own, whatever this machine has in /etc.
 	if err := os.WriteFile(d.path("sourcehost.toml"), []byte("workers = 16\n"), 0o644); err != nil {
+		return nil, err
+	}
+	if err := d.trustImages(); err != nil {
 		return nil, err
 	}
 	if err := os.WriteFile(d.path("manifest.json"), d.manifest(), 0o644); err != nil {
@@ -59,6 +66,17 @@ func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
 func (d *demo) stop() {
 	d.plain.stop()
 	d.tls.stop()
+	d.images.http.Close()
+}
+
+// trustImages writes the user's signature policy (containers-policy.json(5)): the
+// demo's images are not signed.
+func (d *demo) trustImages() error {
+	dir := d.path("home/.config/containers")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "policy.json"), []byte(`{"default": [{"type": "insecureAcceptAnything"}]}`), 0o644)
 }
 
 // content serves the files that come by this way.
@@ -88,8 +106,9 @@ func (d *demo) introduce() {
 		count[f.way]++
 		bytes += int64(len(f.data))
 	}
-	fmt.Printf("A manifest of %d files, %.1f MB, for the source org.osbuild.curl:\n\n", len(d.files), float64(bytes)/1e6)
+	fmt.Printf("A manifest of %d files, %.1f MB, for the source org.osbuild.curl, and of a container\nimage and its list, for org.osbuild.skopeo and org.osbuild.skopeo-index:\n\n", len(d.files), float64(bytes)/1e6)
 	fmt.Printf("  %-26s %2d files; answers the first request for every fifth with 503\n", d.plain.url, count[overHTTP])
 	fmt.Printf("  %-26s %2d files; own CA, wants a client certificate\n", d.tls.url, count[overTLS])
 	fmt.Printf("  %-26s %2d file\n", "file:"+d.dir, count[fromDisk])
+	fmt.Printf("  %-26s  a registry\n", d.images.addr)
 }

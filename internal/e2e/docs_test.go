@@ -20,7 +20,7 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"40 fetched", "40 cached", "All as it should be"} {
+	for _, want := range []string{"42 fetched", "42 cached", "All as it should be"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the demo does not say %q:\n%s", want, out)
 		}
