@@ -179,7 +179,6 @@ func failureCases() []testCase {
 				{`{"do":"count"}`, answers(`{"count":1}`)},
 			},
 		},
-		{hook: abi.Prepare, name: "the whole page fails", items: []item{{desc: `{"do":"count"}`}, {desc: `{"do":"fail page","kind":"network","message":"all of it","hint":"later"}`}}, fails: outcome{kind: "network", message: "all of it", hint: "later"}},
 		{hook: abi.Prepare, name: "a trap", items: []item{{desc: `{"do":"trap"}`}}, traps: true},
 	}
 }

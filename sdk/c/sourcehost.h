@@ -446,7 +446,7 @@ typedef struct { sh_str name, value, secret, prefix; } sh_header;
 typedef struct {
 	sh_str *urls; size_t url_count;
 	sh_header *headers; size_t header_count;
-	sh_str insecure, secrets, tls, proxy_env; // as JSON
+	sh_str insecure, secrets, auth, query, tls, proxy_env; // as JSON
 	sh_buf rest;
 } sh_remote;
 
@@ -497,6 +497,8 @@ SH__FN bool sh_remote_read(sh_item *item, sh_remote *r) {
 		}
 		else if (sh_equal(it.name, SH("insecure"))) r->insecure = it.value;
 		else if (sh_equal(it.name, SH("secrets"))) r->secrets = it.value;
+		else if (sh_equal(it.name, SH("auth"))) r->auth = it.value;
+		else if (sh_equal(it.name, SH("query"))) r->query = it.value;
 		else if (sh_equal(it.name, SH("tls"))) r->tls = it.value;
 		else if (sh_equal(it.name, SH("proxy_env"))) r->proxy_env = it.value;
 		else sh_member(&r->rest, it.name), sh_raw(&r->rest, it.value);
@@ -525,6 +527,7 @@ SH__FN void sh__shared(sh_buf *b, const sh_remote *r) {
 		}
 		sh_raw(b, SH("]"));
 	}
+	sh__optional(b, SH("auth"), r->auth), sh__optional(b, SH("query"), r->query);
 	sh__optional(b, SH("insecure"), r->insecure), sh__optional(b, SH("tls"), r->tls), sh__optional(b, SH("proxy_env"), r->proxy_env);
 }
 
