@@ -21,6 +21,10 @@ type Remote struct {
 	// Headers are sent with the requests, but to no other host that a redirect
 	// leads to.
 	Headers []Header
+	// Auth, with a user and a secret, is Basic authentication.
+	Auth Auth
+	// Query are parameters that the host adds to the URLs.
+	Query []Param
 	// TLS names certificate files of the host.
 	TLS TLS
 	// ProxyEnv, "proxy_env" in JSON, names the environment variable that holds
@@ -57,13 +61,13 @@ func (r *Remote) AddSecretHeader(name, prefix, secret string) {
 
 // Download returns what downloads the item of this key.
 func (r *Remote) Download(key string) *Download {
-	return &Download{Key: key, URLs: r.URLs, Headers: r.Headers, Insecure: r.Insecure, TLS: r.TLS, ProxyEnv: r.ProxyEnv}
+	return &Download{Key: key, URLs: r.URLs, Headers: r.Headers, Auth: r.Auth, Query: r.Query, Insecure: r.Insecure, TLS: r.TLS, ProxyEnv: r.ProxyEnv}
 }
 
 // decode reads a description into r, whose memory is used again, as is that of
 // the reader.
 func (r *Remote) decode(in *rawjson.Reader, desc Value) error {
-	*r = Remote{URLs: r.URLs[:0], Headers: r.Headers[:0], rest: r.rest[:0]}
+	*r = Remote{URLs: r.URLs[:0], Headers: r.Headers[:0], Query: r.Query[:0], rest: r.rest[:0]}
 	in.Reset(desc)
 	var url string
 	var err error
@@ -104,6 +108,10 @@ func (r *Remote) read(in *rawjson.Reader, key []byte) (err error) {
 		})
 	case "headers":
 		return abi.ReadHeaders(in, &r.Headers)
+	case "auth":
+		return r.Auth.Read(in)
+	case "query":
+		return abi.ReadParams(in, &r.Query)
 	case "tls":
 		return r.TLS.Read(in)
 	case "proxy_env":
@@ -136,6 +144,12 @@ func (r *Remote) append(dst []byte) []byte {
 	}
 	if len(r.Headers) > 0 {
 		dst = append(abi.AppendHeaders(append(dst, `"headers":`...), r.Headers), ',')
+	}
+	if r.Auth != (Auth{}) {
+		dst = append(r.Auth.Append(append(dst, `"auth":`...)), ',')
+	}
+	if len(r.Query) > 0 {
+		dst = append(abi.AppendParams(append(dst, `"query":`...), r.Query), ',')
 	}
 	if !r.TLS.IsZero() {
 		dst = append(r.TLS.Append(append(dst, `"tls":`...)), ',')

@@ -69,11 +69,19 @@ type (
 	Kind = abi.Kind
 	// Error is an error with a kind and a hint for the user.
 	Error = abi.Error
+	// Status is the outcome of an operation; 0 means that it was done.
+	Status = abi.Status
 	// Level is the severity of a log line.
 	Level = abi.Level
 	// Header is a field of an HTTP request: a value, or a reference to a secret
 	// that the host fills in.
 	Header = abi.Header
+	// Auth is a user name with a secret as its password.
+	Auth = abi.Auth
+	// Param is a parameter of a URL's query whose value is a secret.
+	Param = abi.Param
+	// HTTPRequest is a small request of the plugin's own.
+	HTTPRequest = abi.HTTPRequest
 	// TLS names certificate files of the host by absolute path.
 	TLS = abi.TLS
 	// Download asks for an item to be downloaded.

@@ -180,10 +180,16 @@ const (
 	// OpExec (request Exec) runs a program to its end and returns what it wrote
 	// to its standard output.
 	OpExec = "exec/v1"
+	// OpHTTP (request HTTPRequest) makes a small request of the plugin's own and
+	// returns an HTTPResponse, a line feed and the body.
+	OpHTTP = "http/v1"
+	// OpProbe (request Probe, result ProbeResult) measures how long it takes to
+	// connect to servers.
+	OpProbe = "probe/v1"
 )
 
 // Ops are all operations of this version of the host.
-var Ops = []string{OpDownload, OpRead, OpStat, OpList, OpEnv, OpCopyImage, OpPut, OpRun, OpExec}
+var Ops = []string{OpDownload, OpRead, OpStat, OpList, OpEnv, OpCopyImage, OpPut, OpRun, OpExec, OpHTTP, OpProbe}
 
 // Level is the severity of a log line.
 type Level uint32
@@ -277,6 +283,9 @@ const (
 	DefaultModuleBytes = 32 << 20
 	// DefaultPutBytes is the largest item that a plugin may put.
 	DefaultPutBytes = 256 << 20
+	// DefaultHTTPSeconds is how long one request of OpHTTP may take, with all its
+	// attempts, unless the request says otherwise.
+	DefaultHTTPSeconds = 20
 	// DefaultTableEntries is the largest table that a plugin may declare.
 	DefaultTableEntries = 1 << 20
 )

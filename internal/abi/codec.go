@@ -81,8 +81,27 @@ func appendTexts(dst []byte, name string, values []string) []byte {
 	return append(dst, ']')
 }
 
+func appendInts(dst []byte, name string, values []int64) []byte {
+	if len(values) == 0 {
+		return dst
+	}
+	dst = append(appendName(dst, name), '[')
+	for i, v := range values {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = strconv.AppendInt(dst, v, 10)
+	}
+	return append(dst, ']')
+}
+
 func readText(r *rawjson.Reader, dst *string) (err error) {
 	*dst, err = r.String()
+	return err
+}
+
+func readInt(r *rawjson.Reader, dst *int64) (err error) {
+	*dst, err = r.Int64()
 	return err
 }
 

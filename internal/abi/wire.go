@@ -70,17 +70,92 @@ type Download struct {
 	Key string // "key"
 	// URLs are tried in order: http, https or file.
 	URLs []string // "urls"
+	// Mirrors are base URLs, tried in order after URLs, each with Path beneath it.
+	// One that keeps failing comes last for the rest of the run.
+	Mirrors []string // "mirrors"
+	// Path is where the item lies beneath each of Mirrors, not quoted.
+	Path string // "path"
+	// Group names the downloads of which at most Parallel take place at once,
+	// among those that the plugin asks for in a run.
+	Group string // "group"
+	// Parallel bounds the downloads of Group; 0 means no bound.
+	Parallel int64 // "parallel"
 	// Headers are sent with the requests, but not to another host that a
-	// redirect leads to.
+	// redirect leads to. The same holds for Auth and Query.
 	Headers []Header // "headers"
+	// Auth is sent as Basic authentication.
+	Auth Auth // "auth"
+	// Query are parameters that are added to the URLs when a request goes out.
+	Query []Param // "query"
 	// Insecure turns the verification of the server's certificate off.
 	Insecure bool // "insecure"
-	// TLS names certificate files of the host's file system.
+	// TLS names certificate files of the host's file system, or secrets.
 	TLS TLS // "tls"
 	// ProxyEnv names an environment variable that holds the URL of a proxy. It
 	// must be granted. When it is unset, or names none, the usual variables
 	// (https_proxy, no_proxy, ...) decide.
 	ProxyEnv string // "proxy_env"
+}
+
+// HTTPRequest asks for a small request of the plugin's own: a token, a list of
+// mirrors, metadata.
+type HTTPRequest struct {
+	// Method is GET when it is empty.
+	Method string // "method"
+	// URL is http or https.
+	URL string // "url"
+	// Body is sent with the request, to no other origin than that of URL.
+	Body string // "body"
+	// Headers, Auth, Query, Insecure, TLS and ProxyEnv are as in Download.
+	Headers  []Header // "headers"
+	Auth     Auth     // "auth"
+	Query    []Param  // "query"
+	Insecure bool     // "insecure"
+	TLS      TLS      // "tls"
+	ProxyEnv string   // "proxy_env"
+	// Timeout bounds the whole request, in milliseconds; 0 means DefaultHTTPSeconds.
+	Timeout int64 // "timeout"
+	// Once lets all equal requests of the plugin in a run share one response.
+	Once bool // "once"
+	// Start begins a request with Once and does not wait for it.
+	Start bool // "start"
+}
+
+// HTTPResponse is the result of OpHTTP. A line feed and the body stand behind it.
+type HTTPResponse struct {
+	// Status is the code of the last response, whatever it is.
+	Status int64 // "status"
+	// URL is where redirects have led, without credentials.
+	URL string // "url"
+	// Headers are those of the last response, sorted by name.
+	Headers []Header // "headers"
+	// Millis is how long the request took.
+	Millis int64 // "millis"
+}
+
+// Probe is the request of OpProbe.
+type Probe struct {
+	// URLs name the servers: http or https.
+	URLs []string // "urls"
+}
+
+// ProbeResult is the result of OpProbe.
+type ProbeResult struct {
+	// Millis are the times to connect in the order of the URLs, -1 where that
+	// failed or a proxy stands between.
+	Millis []int64 // "millis"
+}
+
+// Auth is a user name and, as the password, a secret of the host's configuration.
+type Auth struct {
+	User   string // "user"
+	Secret string // "secret"
+}
+
+// Param is a parameter of a URL's query whose value is a secret.
+type Param struct {
+	Name   string // "name"
+	Secret string // "secret"
 }
 
 // Header is one field of a request's header. Either Value or Secret is set.
@@ -94,16 +169,20 @@ type Header struct {
 	Prefix string // "prefix"
 }
 
-// TLS names files in PEM format by absolute path. Each may be empty.
+// TLS names files in PEM format by absolute path, or secrets that hold such text
+// by name. Each may be empty.
 type TLS struct {
 	// CA is trusted in addition to the system's certificate authorities.
 	CA string // "ca"
 	// Cert and Key are the client's certificate and private key.
 	Cert string // "cert"
 	Key  string // "key"
+	// CertSecret and KeySecret are secrets that hold them, in place of files.
+	CertSecret string // "cert_secret"
+	KeySecret  string // "key_secret"
 }
 
-// IsZero reports whether no file is named.
+// IsZero reports whether nothing is named.
 func (t TLS) IsZero() bool { return t == TLS{} }
 
 // Path is the request of OpRead, OpStat and OpList.

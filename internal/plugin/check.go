@@ -29,6 +29,7 @@ func capabilityChecks() map[string]func(string) string {
 		CapSecrets:  checkName,
 		CapImage:    checkImage,
 		CapExec:     checkProgram,
+		CapHTTP:     checkWebPrefix,
 		CapClock:    nil,
 		CapRandom:   nil,
 	}
@@ -59,6 +60,11 @@ func (p *problems) check(m *Manifest) {
 	if m.MaxInstances < 0 || m.MaxInstances > MaxInstances {
 		p.add("max_instances", "expected 0 to %d, found %d", MaxInstances, m.MaxInstances)
 	}
+	for _, v := range m.ManifestVersions {
+		if v != 1 && v != 2 {
+			p.add("manifest_versions", "expected 1 or 2, found %d", v)
+		}
+	}
 	p.checkUnique(m)
 	p.checkHooks(m)
 	p.checkFormats(m)
@@ -71,6 +77,9 @@ func (p *problems) checkUnique(m *Manifest) {
 	}
 	if v, twice := duplicate(m.ItemsAlias); twice {
 		p.add("items_alias", "expected each name once, found %q twice", shorten(v))
+	}
+	if v, twice := duplicate(m.ManifestVersions); twice {
+		p.add("manifest_versions", "expected each version once, found %d twice", v)
 	}
 	if v, twice := duplicate(m.Hooks); twice {
 		p.add("hooks", "expected each hook once, found %q twice", shorten(string(v)))
@@ -199,6 +208,14 @@ func checkURLPrefix(s string) string {
 		}
 	}
 	return want
+}
+
+// checkWebPrefix takes what checkURLPrefix takes, but for files.
+func checkWebPrefix(s string) string {
+	if checkURLPrefix(s) != "" || strings.HasPrefix(s, "file:") {
+		return `"*", or a URL prefix such as "https://example.org/"`
+	}
+	return ""
 }
 
 func checkPath(s string) string {

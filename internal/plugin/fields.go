@@ -61,6 +61,11 @@ func (p *problems) texts(field string, to *[]string) func([]byte) {
 	return func(raw []byte) { p.value(field, "an array of strings", '[', raw, to) }
 }
 
+// numbers reads an array of integers.
+func (p *problems) numbers(field string, to *[]int) func([]byte) {
+	return func(raw []byte) { p.value(field, "an array of integers", '[', raw, to) }
+}
+
 // schema reads an object as it stands.
 func (p *problems) schema(field string, to *json.RawMessage) func([]byte) {
 	return func(raw []byte) {

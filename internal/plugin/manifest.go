@@ -5,6 +5,7 @@ package plugin
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/sourcehost/sourcehost/internal/abi"
 )
@@ -42,6 +43,9 @@ type Manifest struct {
 	// Schema is the JSON Schema (draft 4) of the source object, that is
 	// {"items": ..., "options": ...}. It is required together with sources.
 	Schema json.RawMessage `json:"schema,omitempty"`
+	// ManifestVersions are the format versions of osbuild manifests that Schema is
+	// for. Empty means all of them.
+	ManifestVersions []int `json:"manifest_versions,omitempty"`
 	// Prepared is the JSON Schema of one item's description as Prepare hooks
 	// may return it. Without it any value may be returned.
 	Prepared json.RawMessage `json:"prepared,omitempty"`
@@ -95,6 +99,8 @@ const (
 	CapImage = "image"
 	// CapExec asks to run programs; values are their plain names or absolute paths.
 	CapExec = "exec"
+	// CapHTTP asks to make requests of the plugin's own; values as for CapDownload.
+	CapHTTP = "http"
 	// CapClock asks for the real clock; it has no values.
 	CapClock = "clock"
 	// CapRandom asks for real random numbers; it has no values.
@@ -130,6 +136,12 @@ func (m *Manifest) Part(name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// ServesVersion reports whether the source can stand in manifests of this format
+// version.
+func (m *Manifest) ServesVersion(version int) bool {
+	return len(m.ManifestVersions) == 0 || slices.Contains(m.ManifestVersions, version)
 }
 
 // Has reports whether the plugin declares the hook.

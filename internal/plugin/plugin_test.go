@@ -19,7 +19,7 @@ const full = `{
 	"description": ["One.", "Two."], "sources": ["org.osbuild.curl"], "items_alias": ["urls"],
 	"hooks": ["setup", "filter", "prepare", "fetch_one"], "produces": "image", "content_type": "org.osbuild.files",
 	"formats": [{"name": "dir", "part": "image"}, {"name": "docker-archive", "part": "container-image.tar"}],
-	"schema": {"type": "object"}, "prepared": {"type": "string"}, "config": {"type": "object"},
+	"schema": {"type": "object"}, "manifest_versions": [2], "prepared": {"type": "string"}, "config": {"type": "object"},
 	"capabilities": [
 		{"name": "download", "values": ["*", "https://example.org/pub/", "file:///srv/"], "reason": "to fetch"},
 		{"name": "read", "values": ["/etc/yum.repos.d/", "/etc/rhsm/rhsm.conf", "/"], "reason": "subscriptions"},
@@ -27,6 +27,7 @@ const full = `{
 		{"name": "tls", "values": ["/etc/pki/entitlement/"], "reason": "subscriptions"},
 		{"name": "env", "values": ["OSBUILD_SOURCES_CURL_PROXY", "_x1"], "reason": "proxy"},
 		{"name": "secrets", "values": ["acme-token"], "reason": "log in"},
+		{"name": "http", "values": ["https://login.example/"], "reason": "tokens"},
 		{"name": "clock", "reason": "tokens expire"},
 		{"name": "random", "values": [], "reason": "nonces"}
 	],
@@ -38,7 +39,7 @@ func TestParseManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Name != "org.osbuild.curl" || m.Instances() != 2 || !m.Has(abi.FetchOne) || len(m.Capabilities) != 8 ||
+	if m.Name != "org.osbuild.curl" || m.Instances() != 2 || !m.Has(abi.FetchOne) || len(m.Capabilities) != 9 || m.ServesVersion(1) || !m.ServesVersion(2) ||
 		string(m.Schema) != `{"type": "object"}` || m.Capabilities[2].Values[0] != "/etc/pki/" {
 		t.Errorf("got %+v", m)
 	}
@@ -105,11 +106,15 @@ func TestParseManifestErrors(t *testing.T) {
 		{`"secrets", "values": ["acme-token"]`, `"exec", "values": ["bin/tool"]`, `capabilities[5].values: expected the plain name of a program or its absolute path`},
 		{`"secrets", "values": ["acme-token"]`, `"image", "values": ["quay.io"]`, `capabilities[5].values: expected "*", "containers-storage:", or a registry`},
 		{`"secrets", "values": ["acme-token"]`, `"image", "values": ["docker://quay.io/../x"]`, `capabilities[5].values: expected "*", "containers-storage:", or a registry`},
+		{`[2], "prepared"`, `[3], "prepared"`, `manifest_versions: expected 1 or 2, found 3`},
+		{`[2], "prepared"`, `[2, 2], "prepared"`, `manifest_versions: expected each version once, found 2 twice`},
+		{`[2], "prepared"`, `["2"], "prepared"`, `manifest_versions: expected an array of integers, found ["2"]`},
+		{`"https://login.example/"`, `"file:///srv/"`, `capabilities[6].values: expected "*", or a URL prefix such as "https://example.org/"`},
 		{`"max_instances": 2`, `"max_instances": 65`, `max_instances: expected 0 to 64, found 65`},
 		{`"name": "read"`, `"name": "write"`, `capabilities[1].name: expected one of ["clock" "download"`},
 		{`{"name": "read"`, `{"nam": "read"`, `capabilities[1]."nam": expected one of name, reason, values`},
 		{`"reason": "to fetch"`, `"reason": " "`, `capabilities[0].reason: expected a sentence for the operator, found none`},
-		{`"name": "clock"`, `"name": "clock", "values": ["x"]`, `capabilities[6].values: expected none for clock, found 1`},
+		{`"name": "clock"`, `"name": "clock", "values": ["x"]`, `capabilities[7].values: expected none for clock, found 1`},
 		{`"values": ["acme-token"]`, `"values": []`, `capabilities[5].values: expected at least one for secrets, found none`},
 		{`"acme-token"`, `"acme token"`, `capabilities[5].values: expected a name of letters`},
 		{`"_x1"`, `"1x"`, `capabilities[4].values: expected the name of an environment variable, found "1x"`},

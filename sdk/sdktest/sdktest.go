@@ -32,6 +32,11 @@ type Host struct {
 	// Exec answers for programs that are run while a hook waits; nil knows none.
 	Exec func(e sdk.Exec) ([]byte, error)
 
+	// HTTP answers requests of the plugin's own with a status, headers and a body;
+	// nil, or an error, stands for a server that cannot be reached.
+	HTTP func(q sdk.HTTPRequest) (*sdk.HTTPResponse, error)
+	// Probe answers for the time that connecting to a server takes; nil knows none.
+	Probe func(url string) int64
 	// Downloads, Images and Runs are what FetchOne asked for, each in order.
 	Downloads []sdk.Download
 	Images    []sdk.CopyImage
@@ -52,6 +57,10 @@ func (h *Host) Call(op string, req []byte) (abi.Status, []byte) {
 		return h.download(req)
 	case abi.OpCopyImage, abi.OpRun, abi.OpPut, abi.OpExec:
 		return h.produce(op, req)
+	case abi.OpHTTP:
+		return h.http(req)
+	case abi.OpProbe:
+		return h.probe(req)
 	case abi.OpEnv:
 		n, err := abi.DecodeEnvName(req)
 		if err != nil {
@@ -91,7 +100,7 @@ func (h *Host) download(req []byte) (abi.Status, []byte) {
 		return refuse(abi.Invalid, err)
 	case h.denied(abi.OpDownload, d.Key):
 		return refuse(abi.Denied, errors.New("the test denies the download of "+d.Key))
-	case len(d.URLs) == 0:
+	case len(d.URLs)+len(d.Mirrors) == 0:
 		return refuse(abi.Invalid, errors.New("a download without urls"))
 	}
 	h.Downloads = append(h.Downloads, d)
