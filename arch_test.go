@@ -69,6 +69,10 @@ var rules = []rule{
 		reason: "the runtime knows the contract, not what the host does with it",
 	},
 	{
+		packages: []string{"host/conformance"}, only: []string{"host/guest", "internal/abi"},
+		reason: "the kit tests guests against the runtime and the contract, without a host behind them",
+	},
+	{
 		packages: []string{"host", "cmd/...", "internal/demo", "internal/builtin", "host/osbuild", "host/hosttest"},
 		never:    []string{"github.com/tetratelabs/wazero/..."},
 		reason:   "only host/guest knows the WebAssembly runtime, so that it can be replaced",
