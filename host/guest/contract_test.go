@@ -24,7 +24,8 @@ func TestFromTheContract(t *testing.T) {
 		return status, []byte(result)
 	}}
 	p := load(t, r, Source{Wasm: wasm})
-	pool := p.Pool([]byte(`{"source":"s","options":{"a":["]\"}"]},"config":{ }}`), func() Caller { return h })
+	setup := `{"source":"s","options":{"a":["]\"}"]},"config":{ }}`
+	pool := p.Pool([]byte(setup), func() Caller { return h })
 	defer pool.Close()
 	page := func(descs ...string) string {
 		in := abi.Page{Source: "s", Config: []byte(`{}`)}
@@ -60,7 +61,7 @@ func TestFromTheContract(t *testing.T) {
 	if !reflect.DeepEqual(requests, want) {
 		t.Errorf("the requests are %.1000q", requests)
 	}
-	if got := fmt.Sprint(h.logged()); got != "[0 setup sees a page of 0000054 bytes]" {
+	if got := fmt.Sprint(h.logged()); got != fmt.Sprintf("[0 setup sees a page of %07d bytes]", len(setup)) {
 		t.Errorf("logged %s", got)
 	}
 
