@@ -1,4 +1,5 @@
-// Package sourcehost holds no code. Its test keeps the packages apart.
+// The test of this package keeps the packages of the module apart.
+
 package sourcehost
 
 import (

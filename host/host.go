@@ -53,8 +53,8 @@ type Config struct {
 	PageItems int
 	// Plugins are the plugins, built-in and configured. Names must be unique.
 	Plugins []Plugin
-	// Prepare names, for each source, the plugins whose prepare hook runs before
-	// the source's own, in this order.
+	// Prepare names, for each source, the plugins whose filter and prepare hooks run
+	// before the source's own, in this order.
 	Prepare map[string][]string
 	// Serve names the plugin that serves a source. It overrides what the
 	// plugins' manifests say and may give a plugin to a new source name.
@@ -357,7 +357,7 @@ func (h *Host) keepBuiltin(source string, a, b *loaded) {
 	}
 }
 
-// checkChains makes sure that every chained plugin exists and can prepare.
+// checkChains makes sure that every chained plugin exists and can filter or prepare.
 func (h *Host) checkChains(byName map[string]*loaded) error {
 	for source, chain := range h.cfg.Prepare {
 		if h.serves[source] == nil {
@@ -368,8 +368,8 @@ func (h *Host) checkChains(byName map[string]*loaded) error {
 			if l == nil {
 				return usagef("the plugin %q that is to prepare the items of %s does not exist; there are: %s", name, source, h.pluginNames())
 			}
-			if !l.manifest.Has(abi.Prepare) {
-				return usagef("the plugin %q that is to prepare the items of %s has no %s hook", name, source, abi.Prepare)
+			if !l.manifest.Has(abi.Prepare) && !l.manifest.Has(abi.Filter) {
+				return usagef("the plugin %q that is to prepare the items of %s has neither a %s nor a %s hook", name, source, abi.Filter, abi.Prepare)
 			}
 		}
 	}

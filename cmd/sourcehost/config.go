@@ -67,6 +67,9 @@ func (a *app) hostConfig() (host.Config, error) {
 		s := file.Secret[name]
 		cfg.Secrets = append(cfg.Secrets, secret.Spec{Name: name, File: s.File, Env: s.Env, Hosts: s.Hosts})
 	}
+	if err := a.pinnedPlugins(&cfg); err != nil {
+		return cfg, err
+	}
 	return cfg, a.workersFromEnv(&cfg)
 }
 

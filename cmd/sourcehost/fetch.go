@@ -25,6 +25,7 @@ type fetchFlags struct {
 	verify   bool
 	engine   string
 	format   string
+	trial    trialFlags
 }
 
 func (a *app) fetchCommand() *cobra.Command { return a.fetchCommandWith(&fetchFlags{}) }
@@ -42,6 +43,7 @@ also when fetch is interrupted, and resumed the next time.`,
   sourcehost fetch --store /var/cache/osbuild/store --workers 64 manifest.json
   sourcehost fetch --source org.osbuild.curl --dry-run manifest.json
   sourcehost fetch --source org.osbuild.skopeo --container-format docker-archive manifest.json
+  sourcehost fetch --plugin acme.wasm --grant download=https://mirror.example/ --dry-run manifest.json
   sourcehost fetch --progress json --output json - < manifest.json > result.json`,
 		Args: oneManifest,
 	}
@@ -53,6 +55,7 @@ also when fetch is interrupted, and resumed the next time.`,
 	cmd.Flags().BoolVar(&f.verify, "verify", false, "read what is in the store already and fetch it again when it does not match its key")
 	cmd.Flags().StringVar(&f.engine, "container-engine", "", "who copies container images, an `ENGINE`: embedded (default) or skopeo, the program")
 	cmd.Flags().StringVar(&f.format, "container-format", "", "how to store container images, a `FORMAT`: dir (default) or docker-archive, as osbuild before version 83 reads them")
+	f.trial.add(a, cmd)
 	f.output = outputFlag(cmd)
 	completeWords(cmd, "container-engine", container.Embedded, container.Skopeo)
 	completeWords(cmd, "container-format", string(container.Dir), string(container.DockerArchive))
@@ -102,6 +105,9 @@ func (a *app) fetchConfig(cmd *cobra.Command, f *fetchFlags) (host.Config, error
 		cfg.Workers = int(f.workers)
 	}
 	if err := f.containers(&cfg); err != nil {
+		return cfg, err
+	}
+	if err := f.trial.apply(cmd.Context(), a, &cfg); err != nil {
 		return cfg, err
 	}
 	switch {
