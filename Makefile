@@ -3,7 +3,7 @@
 # installed (see CONTRIBUTING.md), and fails without them when CI is set.
 
 GO       ?= go
-PLUGINS  := curl skopeo skopeo-index containers-storage
+PLUGINS  := curl librepo skopeo skopeo-index containers-storage
 WASMDIR  := internal/builtin/wasm
 WASM     := $(PLUGINS:%=$(WASMDIR)/%.wasm)
 # -s -w drop symbols and debug information, which no plugin needs at run time.

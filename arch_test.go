@@ -47,8 +47,8 @@ var rules = []rule{
 		reason: "an author's plugin depends on the contract and on nothing else",
 	},
 	{
-		packages: []string{"plugins/..."}, only: []string{"sdk/..."}, standard: true,
-		reason: "a built-in plugin can do what any plugin can, and is an example for authors",
+		packages: []string{"plugins/..."}, only: []string{"sdk/...", "plugins/internal/..."}, standard: true,
+		reason: "a built-in plugin can do what any plugin can, and is an example for authors; plugins/internal is what several of them share",
 	},
 	{
 		packages: []string{"host/download", "host/container", "host/command", "host/secret", "host/store"},
@@ -68,6 +68,10 @@ var rules = []rule{
 	{
 		packages: []string{"host/guest"}, only: []string{"internal/abi", "internal/rawjson", "internal/plugin"},
 		reason: "the runtime knows the contract, not what the host does with it",
+	},
+	{
+		packages: []string{"host/conformance"}, only: []string{"host/guest", "internal/abi"},
+		reason: "the kit tests guests against the runtime and the contract, without a host behind them",
 	},
 	{
 		packages: []string{"host", "cmd/...", "internal/demo", "internal/builtin", "host/osbuild", "host/hosttest"},

@@ -8,12 +8,14 @@ EXAMPLES  := bearer-token mirror signed-url cloud-rhui policy-filter
 HEADER    := plugins/examples/header
 CONFORM   := testdata/guests/conformance
 
-CFLAGS    := -Oz -std=c11 -Wall -Wextra -Werror -Isdk/c -Wl,--strip-all
+CFLAGS    := -Os -mbulk-memory -std=c11 -Wall -Wextra -Werror -Isdk/c -Wl,--strip-all
 # Debian's rustc is what is tested; another one in PATH may lack the wasm32 library.
 RUSTC      = $(firstword $(wildcard /usr/bin/rustc) rustc)
 RUSTFLAGS := --edition 2021 --target wasm32-unknown-unknown --crate-type cdylib -C opt-level=s -C lto -C panic=abort -C strip=symbols -D warnings
 ASC       := sdk/assemblyscript/node_modules/assemblyscript/bin/asc.js
-ASCFLAGS  := -Oz --noAssert --runtime minimal --use abort=sdk/assemblyscript/sourcehost/abort --exportStart _initialize
+# Not -Os or -Oz: with those, version 0.27.37 makes code whose need of memory grows with
+# the square of a page.
+ASCFLAGS  := -O2 --noAssert --runtime minimal --use abort=sdk/assemblyscript/sourcehost/abort --exportStart _initialize
 
 HAVE_C    = $(and $(shell command -v clang),$(shell command -v wasm-ld))
 HAVE_LIBC = $(and $(HAVE_C),$(wildcard /usr/lib/wasm32-wasi/libc.a),$(wildcard $(shell clang -print-resource-dir)/lib/wasi/libclang_rt.builtins-wasm32.a))
@@ -37,7 +39,7 @@ dist/guests/c/header.wasm: $(HEADER)/c/header.c sdk/c/sourcehost.h
 dist/guests/c/conformance.wasm: $(CONFORM)/c/conformance.c sdk/c/sourcehost.h
 	$(c)
 
-libc = $(call build,$(HAVE_LIBC),clang lld wasi-libc libclang-rt-14-dev-wasm32,clang --target=wasm32-wasi -mexec-model=reactor $(CFLAGS) -o $@ $<)
+libc = $(call build,$(HAVE_LIBC),clang lld wasi-libc libclang-rt-dev-wasm32,clang --target=wasm32-wasi -mexec-model=reactor $(CFLAGS) -o $@ $<)
 dist/guests/c-libc/header.wasm: $(HEADER)/c/header.c sdk/c/sourcehost.h
 	$(libc)
 dist/guests/c-libc/conformance.wasm: $(CONFORM)/c/conformance.c sdk/c/sourcehost.h

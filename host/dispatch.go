@@ -32,7 +32,8 @@ func (c *caller) Call(ctx context.Context, op string, req []byte) (abi.Status, [
 	if status == abi.Denied {
 		c.run.denials.log(c.run.host.log, c.plugin.Name, c.hook, plain(op, 60), err)
 	}
-	e := abi.Error{Kind: status.Kind(), Message: err.Error()}
+	e := &abi.Error{Kind: status.Kind(), Message: err.Error()}
+	errors.As(err, &e) // with a kind and a hint of its own
 	return status, e.Append(nil)
 }
 
@@ -57,6 +58,10 @@ func (c *caller) dispatch(ctx context.Context, op string, req []byte) (abi.Statu
 		return c.runSteps(req)
 	case abi.OpExec:
 		return c.exec(ctx, req)
+	case abi.OpHTTP:
+		return c.http(ctx, req)
+	case abi.OpProbe:
+		return c.probe(ctx, req)
 	}
 	return abi.Unsupported, nil, errors.New("this host does not know the operation " + plain(op, 60))
 }

@@ -64,7 +64,7 @@ func (r *run) fetch(ctx context.Context, j *job, commits *sync.WaitGroup, pendin
 // downloading is a producer of files from URLs.
 type downloading struct{ req download.Request }
 
-func (d *downloading) from() string { return download.CleanURL(d.req.URLs[0]) }
+func (d *downloading) from() string { return d.req.First() }
 
 func (d *downloading) produce(ctx context.Context, r *run, it *item) (staged, error) {
 	stage, err := r.files.Stage(ctx, it.key)
@@ -130,7 +130,7 @@ func (r *run) notifyItem(it *item) {
 
 // withProgress has the engine tell how far it is.
 func (r *run) withProgress(req download.Request) download.Request {
-	req.Progress = r.progress(req.Name, download.CleanURL(req.URLs[0]))
+	req.Progress = r.progress(req.Name, req.First())
 	return req
 }
 

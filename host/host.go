@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"os"
 	"slices"
 	"sort"
@@ -203,23 +202,7 @@ func downloadConfig(cfg Config) download.Config {
 			return value
 		}
 	}
-	if d.AddrPolicy == nil && !cfg.AllowLinkLocal {
-		d.AddrPolicy = refuseLinkLocal
-	}
 	return d
-}
-
-// awsMetadata is where AWS answers over IPv6 what 169.254.169.254 answers over
-// IPv4.
-var awsMetadata = netip.MustParseAddr("fd00:ec2::254")
-
-// refuseLinkLocal keeps manifests, plugins and redirects from asking a cloud's
-// metadata service.
-func refuseLinkLocal(ip netip.Addr) error {
-	if ip = ip.Unmap(); ip.IsLinkLocalUnicast() || ip.WithZone("") == awsMetadata {
-		return fmt.Errorf("%s is a link-local or metadata address; allow_link_local = true under [download] allows it", ip)
-	}
-	return nil
 }
 
 // closeTime is how long Close waits for calls of plugins that cannot be
@@ -271,6 +254,7 @@ func (h *Host) loadOne(p Plugin) (*loaded, error) {
 		}
 	}
 	pol := newPolicy(p, h.cfg.Root)
+	pol.addrs.linkLocal = h.cfg.AllowLinkLocal
 	g, err := h.runtime.Load(guest.Source{
 		Name: p.origin(), Wasm: p.Wasm, Trusted: p.Builtin,
 		Clock: p.Builtin || p.Grant.Clock, Random: p.Builtin || p.Grant.Random,

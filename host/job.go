@@ -16,6 +16,8 @@ import (
 type job struct {
 	item *item
 	producer
+	// group names jobs of which only some are performed at once.
+	group group
 }
 
 // producer makes the content of one item.

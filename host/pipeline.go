@@ -154,7 +154,10 @@ func (r *run) download(ctx context.Context, jobs <-chan *job) {
 	for range r.host.cfg.Workers {
 		workers.Go(func() {
 			for j := range jobs {
-				r.fetch(ctx, j, &commits, pending)
+				// Of a group whose turn it is not, another worker goes on.
+				for ok := r.groups.enter(j); ok; j, ok = r.groups.leave(j) {
+					r.fetch(ctx, j, &commits, pending)
+				}
 			}
 		})
 	}

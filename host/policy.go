@@ -42,10 +42,6 @@ type Grant struct {
 	Clock, Random bool
 }
 
-// capHTTP is a capability that the contract does not have yet, but the
-// configuration has.
-const capHTTP = "http"
-
 // anything is the value that covers every URL.
 const anything = "*"
 
@@ -59,7 +55,7 @@ func (g Grant) lists() map[string][]string {
 		return nil
 	}
 	return map[string][]string{
-		plugin.CapDownload: g.Download, capHTTP: g.HTTP, plugin.CapRead: g.Read, plugin.CapStat: g.Stat,
+		plugin.CapDownload: g.Download, plugin.CapHTTP: g.HTTP, plugin.CapRead: g.Read, plugin.CapStat: g.Stat,
 		plugin.CapTLS: g.TLS, plugin.CapEnv: g.Env, plugin.CapSecrets: g.Secrets, plugin.CapExec: g.Exec,
 		plugin.CapImage: g.Image,
 		plugin.CapClock: flag(g.Clock), plugin.CapRandom: flag(g.Random),
@@ -75,6 +71,8 @@ type policy struct {
 	granted   map[string][]string
 	// root is where absolute paths are looked up.
 	root string
+	// addrs decide about the addresses of servers; see addresses.go.
+	addrs addrRules
 }
 
 func newPolicy(p Plugin, root string) *policy {
@@ -122,7 +120,7 @@ func (p *policy) allowShown(capability, value, shown string) error {
 
 // grantFor is the entry that would allow a value: for a URL its whole server.
 func grantFor(capability, value string) string {
-	if u, err := url.Parse(value); err == nil && capability == plugin.CapDownload && u.Host != "" {
+	if u, err := url.Parse(value); err == nil && (capability == plugin.CapDownload || capability == plugin.CapHTTP) && u.Host != "" {
 		return u.Scheme + "://" + u.Host + "/"
 	}
 	return value
@@ -156,7 +154,7 @@ func (p *policy) unrequested() []string {
 func covers(capability string, list []string, value string) bool {
 	match := func(entry string) bool { return entry == value }
 	switch capability {
-	case plugin.CapDownload, capHTTP:
+	case plugin.CapDownload, plugin.CapHTTP:
 		match = func(entry string) bool { return entry == anything || coversURL(entry, value) }
 	case plugin.CapRead, plugin.CapStat, plugin.CapTLS:
 		match = func(entry string) bool { return coversPath(entry, value) }

@@ -2,27 +2,18 @@ package host
 
 import (
 	"fmt"
-	"net/http"
-	"net/textproto"
 	"net/url"
-	"slices"
-
-	"golang.org/x/net/http/httpguts"
 
 	"github.com/sourcehost/sourcehost/host/download"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
-// maxURLs bounds how many URLs one item may be tried from.
+// maxURLs bounds how many URLs and mirrors one item may be tried from.
 const maxURLs = 100
 
-// maxURLBytes and maxHeaderBytes bound what one item may send: the length of a
-// URL, and of all names and values of its header together. Servers refuse more.
-const (
-	maxURLBytes    = 8 << 10
-	maxHeaderBytes = 64 << 10
-)
+// maxURLBytes bounds the length of a URL. Servers refuse longer ones.
+const maxURLBytes = 8 << 10
 
 // download accepts a producing call: it checks everything that can be checked
 // before a byte moves, so that the plugin learns of a mistake at once.
@@ -35,39 +26,59 @@ func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
 	if err != nil {
 		return abi.Invalid, nil, err
 	}
-	if len(d.URLs) == 0 || len(d.URLs) > maxURLs {
-		return abi.Invalid, nil, fmt.Errorf("the item has %d urls, but needs 1 to %d", len(d.URLs), maxURLs)
+	req := download.Request{
+		Name: d.Key, URLs: d.URLs, Mirrors: c.run.mirrors.same(d.Mirrors), Path: d.Path, Record: c.run.record,
+		CheckURL: func(source string, u *url.URL) error { return c.allowURL(it, source, u.String()) },
+		AddrRules: func(source string) (first, redirected *download.AddrRule) {
+			return c.responsible(it, plugin.CapDownload, source).addrRules(plugin.CapDownload)
+		},
 	}
-	req := download.Request{Name: d.Key, URLs: d.URLs, Insecure: d.Insecure}
-	req.CheckURL = func(source string, u *url.URL) error { return c.allowURL(it, source, u.String()) }
-	for _, raw := range d.URLs {
-		if len(raw) > maxURLBytes {
-			return abi.Invalid, nil, fmt.Errorf("a url has %d bytes, but may have %d", len(raw), maxURLBytes)
-		}
-		if err := c.allowURL(it, raw, raw); err != nil {
-			return abi.Denied, nil, err
-		}
-	}
-	if status, err := c.headers(&req, it, d.Headers); err != nil {
+	if status, err := c.places(&req, it); err != nil {
 		return status, nil, err
 	}
-	if err := c.tlsFiles(&req, it, d.TLS); err != nil {
-		return abi.Denied, nil, err
+	access := access{Headers: d.Headers, Auth: d.Auth, Query: d.Query, Insecure: d.Insecure, TLS: d.TLS, ProxyEnv: d.ProxyEnv}
+	if status, err := c.access(&req, it, &access); err != nil {
+		return status, nil, err
 	}
-	if d.ProxyEnv != "" {
-		if err := c.allow(it, plugin.CapEnv, d.ProxyEnv); err != nil {
-			return abi.Denied, nil, err
-		}
-		req.Proxy, _ = c.run.host.cfg.Environ(d.ProxyEnv)
+	if d.Parallel < 0 || d.Parallel > 0 && d.Group == "" {
+		return abi.Invalid, nil, fmt.Errorf("parallel is %d: expected the number of downloads of a group at once", d.Parallel)
 	}
-	c.page.jobs[it] = &job{item: it, producer: &downloading{req}}
+	c.page.jobs[it] = &job{item: it, producer: &downloading{req}, group: group{d.Group, d.Parallel}}
 	return abi.OK, nil, nil
+}
+
+// places checks where an item is to be downloaded from.
+func (c *caller) places(req *download.Request, it *item) (abi.Status, error) {
+	if n := len(req.URLs) + len(req.Mirrors); n == 0 || n > maxURLs {
+		return abi.Invalid, fmt.Errorf("the item has %d urls and mirrors, but needs 1 to %d", n, maxURLs)
+	}
+	if len(req.Mirrors) > 0 && req.Path == "" {
+		return abi.Invalid, fmt.Errorf("the item has mirrors, but no path beneath them")
+	}
+	for i := range len(req.URLs) + len(req.Mirrors) {
+		raw := ""
+		if i < len(req.URLs) {
+			raw = req.URLs[i]
+		} else {
+			raw = download.JoinMirror(req.Mirrors[i-len(req.URLs)], req.Path)
+		}
+		if len(raw) > maxURLBytes {
+			return abi.Invalid, fmt.Errorf("a url has %d bytes, but may have %d", len(raw), maxURLBytes)
+		}
+		if err := c.allowURL(it, raw, raw); err != nil {
+			return abi.Denied, err
+		}
+	}
+	return abi.OK, nil
 }
 
 // responsible is the policy that decides about a reference: that of the chained
 // plugin which has put it into the description, else that of the plugin which
 // asks for the item.
 func (c *caller) responsible(it *item, capability, value string) *policy {
+	if it == nil { // it is the plugin's own request
+		return c.plugin.policy
+	}
 	if p := it.adopted[reference{capability, value}]; p != nil {
 		return p
 	}
@@ -83,80 +94,4 @@ func (c *caller) allow(it *item, capability, value string) error {
 func (c *caller) allowURL(it *item, source, raw string) error {
 	p := c.responsible(it, plugin.CapDownload, source)
 	return p.allowShown(plugin.CapDownload, raw, download.CleanURL(raw))
-}
-
-// reservedHeaders belong to the download engine: a plugin that set them would
-// change what the bytes mean or where the request goes.
-var reservedHeaders = []string{
-	"Accept-Encoding", "Connection", "Content-Length", "Host", "If-Range",
-	"Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Range", "Te", "Trailer",
-	"Transfer-Encoding", "Upgrade",
-}
-
-// headers checks the fields and splits them into plain and sealed ones.
-func (c *caller) headers(req *download.Request, it *item, fields []abi.Header) (abi.Status, error) {
-	size := 0
-	for _, f := range fields {
-		if size += len(f.Name) + len(f.Value) + len(f.Prefix); size > maxHeaderBytes {
-			return abi.Invalid, fmt.Errorf("the headers have more than %d bytes", maxHeaderBytes)
-		}
-		name := textproto.CanonicalMIMEHeaderKey(f.Name)
-		if !httpguts.ValidHeaderFieldName(f.Name) || slices.Contains(reservedHeaders, name) {
-			return abi.Invalid, fmt.Errorf("a download must not set the header %s", plain(f.Name, 60))
-		}
-		if !httpguts.ValidHeaderFieldValue(f.Value) || !httpguts.ValidHeaderFieldValue(f.Prefix) {
-			return abi.Invalid, fmt.Errorf("the value of the header %s holds characters that HTTP does not allow", name)
-		}
-		if f.Secret == "" {
-			if req.Header == nil {
-				req.Header = http.Header{}
-			}
-			req.Header.Add(name, f.Value)
-			continue
-		}
-		if err := c.allow(it, plugin.CapSecrets, f.Secret); err != nil {
-			return abi.Denied, err
-		}
-		if req.Insecure {
-			return abi.Denied, fmt.Errorf("the secret %s must not be sent: the item turns the verification of the server's certificate off", plain(f.Secret, 60))
-		}
-		req.Sealed = append(req.Sealed, c.seal(name, f.Prefix, f.Secret))
-	}
-	return abi.OK, nil
-}
-
-// seal makes a header whose value is resolved when a request goes out.
-func (c *caller) seal(name, prefix, secretName string) download.SealedHeader {
-	return download.SealedHeader{Name: name, Fill: func(u *url.URL) (string, error) {
-		host := u.Host
-		if u.Port() == "" {
-			host += ":" + port(u)
-		}
-		if u.Scheme != "https" {
-			host = "http://" + host
-		}
-		value, err := c.run.host.secrets.For(secretName, host)
-		if err != nil {
-			return "", err
-		}
-		return prefix + value, nil
-	}}
-}
-
-// tlsFiles checks the paths of certificates and keys and finds them beneath the
-// root folder. The plugin never reads them.
-func (c *caller) tlsFiles(req *download.Request, it *item, t abi.TLS) error {
-	for _, file := range []struct {
-		path string
-		dst  *string
-	}{{t.CA, &req.CA}, {t.Cert, &req.Cert}, {t.Key, &req.Key}} {
-		if file.path == "" {
-			continue
-		}
-		if err := c.allow(it, plugin.CapTLS, file.path); err != nil {
-			return err
-		}
-		*file.dst = c.plugin.policy.rooted(file.path)
-	}
-	return nil
 }

@@ -21,8 +21,8 @@ const turnedOff = "insecure"
 type reference struct{ capability, value string }
 
 // references finds what a description refers to, by the names that the members
-// of abi.Download have, at any depth: "url" and "urls", "tls", "insecure",
-// "proxy_env" and "secret". So do some members of osbuild's manifests: "secrets",
+// of abi.Download have, at any depth: "url", "urls" and "mirrors", "tls",
+// "insecure", "proxy_env" and "secret". So do some members of osbuild's manifests: "secrets",
 // which name who provides certificates, "contenturl", "tls-verify", and "image" with
 // its "name", "containers-transport" and "storage-location". A description that is
 // a string is a URL.
@@ -49,12 +49,12 @@ func collect(r *rawjson.Reader, capability string, refs map[reference]bool) erro
 	case '{':
 		return r.Object(func(key []byte) error {
 			switch string(key) {
-			case "url", "urls", "contenturl":
+			case "url", "urls", "mirrors", "contenturl":
 				return collect(r, plugin.CapDownload, refs)
 			case "image":
 				return collectImage(r, refs)
 			case "tls":
-				return collectAll(r, plugin.CapTLS, refs)
+				return collectTLS(r, refs)
 			case "insecure":
 				return collectTrue(r, refs)
 			case "proxy_env":
@@ -68,6 +68,20 @@ func collect(r *rawjson.Reader, capability string, refs map[reference]bool) erro
 		})
 	}
 	return r.Skip()
+}
+
+// collectTLS takes the files and the secrets that TLS settings name.
+func collectTLS(r *rawjson.Reader, refs map[reference]bool) error {
+	if r.Kind() != '{' {
+		return collect(r, plugin.CapTLS, refs)
+	}
+	return r.Object(func(key []byte) error {
+		switch string(key) {
+		case "cert_secret", "key_secret":
+			return collect(r, plugin.CapSecrets, refs)
+		}
+		return collect(r, plugin.CapTLS, refs)
+	})
 }
 
 // collectAll takes every string of an object, whatever its member is called.

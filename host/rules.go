@@ -39,7 +39,7 @@ func GrantAll(m *plugin.Manifest) Grant {
 func (g *Grant) Add(capability string, values ...string) error {
 	flags := map[string]*bool{plugin.CapClock: &g.Clock, plugin.CapRandom: &g.Random}
 	lists := map[string]*[]string{
-		plugin.CapDownload: &g.Download, capHTTP: &g.HTTP, plugin.CapRead: &g.Read, plugin.CapStat: &g.Stat,
+		plugin.CapDownload: &g.Download, plugin.CapHTTP: &g.HTTP, plugin.CapRead: &g.Read, plugin.CapStat: &g.Stat,
 		plugin.CapTLS: &g.TLS, plugin.CapEnv: &g.Env, plugin.CapSecrets: &g.Secrets, plugin.CapExec: &g.Exec,
 		plugin.CapImage: &g.Image,
 	}
@@ -177,7 +177,7 @@ func capabilityNames() string {
 // Capabilities are the names of what can be granted, sorted.
 func Capabilities() []string {
 	return []string{
-		plugin.CapClock, plugin.CapDownload, plugin.CapEnv, plugin.CapExec, capHTTP, plugin.CapImage,
+		plugin.CapClock, plugin.CapDownload, plugin.CapEnv, plugin.CapExec, plugin.CapHTTP, plugin.CapImage,
 		plugin.CapRandom, plugin.CapRead, plugin.CapSecrets, plugin.CapStat, plugin.CapTLS,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sourcehost/sourcehost/host/download"
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/host/store"
 	"github.com/sourcehost/sourcehost/internal/abi"
@@ -27,6 +28,10 @@ type run struct {
 	// format and part are the form of items that are images.
 	format, part string
 	images       images
+	groups       groups
+	shared       sharedCalls
+	record       *download.MirrorRecord
+	mirrors      mirrorLists
 	splits       splits
 	// timeouts and denials keep a plugin from taking time and log without end.
 	timeouts timeouts
@@ -61,6 +66,8 @@ func (h *Host) newRun(req Request) (*run, error) {
 	if err := r.chooseFormat(); err != nil {
 		return nil, err
 	}
+	r.shared.init()
+	r.record = h.engine.NewRecord()
 	r.items = make([]*item, len(req.Items))
 	all := make([]item, len(req.Items))
 	seen := make(map[string]bool, len(req.Items))
@@ -101,6 +108,7 @@ func (r *run) validate() error {
 }
 
 func (r *run) close() {
+	r.shared.close()
 	for _, p := range r.pools {
 		p.Close()
 	}

@@ -53,6 +53,7 @@ func (e *Engine) Fetch(ctx context.Context, req Request, t Target) (Info, error)
 	switch {
 	case flt == nil && s != nil:
 		e.health.passed(f.missed)
+		req.Record.passed(s.mirror)
 		return f.info(s), nil
 	case flt == nil:
 		e.health.failed(f.missed)

@@ -45,6 +45,8 @@ type Error struct {
 	Err error
 	// Hint says what the user can do; may be empty.
 	Hint string
+	// Policy is set when the caller's rules refused: CheckURL or an AddrRule.
+	Policy bool
 	// Others are the causes of the other URLs that were tried.
 	Others []URLError
 }

@@ -17,6 +17,7 @@ type fetch struct {
 	sources  []*source
 	current  int // index of the source that was tried last, -1 at first
 	attempts int
+	limit    int // of attempts
 	// fresh: what the target has must not be completed.
 	fresh bool
 	// noCache: other bytes came than expected; caches on the way are asked to
@@ -42,6 +43,7 @@ type source struct {
 	failures int            // in a row
 	spent    map[string]int // attempts by cause, for faults with few tries
 	ready    time.Time
+	mirror   string // the base URL, when it is one of Request.Mirrors
 	again    bool
 	gone     bool
 	once     bool // its host has failed other items: one failure to connect is enough
@@ -49,15 +51,14 @@ type source struct {
 }
 
 func newFetch(e *Engine, req *Request, t Target) *fetch {
-	f := &fetch{e: e, req: req, t: t, current: -1}
-	all := make([]source, len(req.URLs))
-	f.sources = make([]*source, 0, len(req.URLs))
-	var late []*source // whose hosts are set aside
-	for i, raw := range req.URLs {
+	f := &fetch{e: e, req: req, t: t, current: -1, limit: e.cfg.MaxAttempts}
+	all := f.all()
+	f.sources = make([]*source, 0, len(all))
+	var late []*source // whose hosts, or which themselves, are set aside
+	for i := range all {
 		s := &all[i]
-		s.raw = raw
 		aside := false
-		if aside, s.once = e.health.look(raw); aside {
+		if aside, s.once = e.health.look(s.raw); aside || req.Record.aside(s.mirror) {
 			late = append(late, s)
 			continue
 		}
@@ -74,7 +75,7 @@ func (f *fetch) next(ctx context.Context) (*source, *fault) {
 	if ctx.Err() != nil {
 		return nil, canceled(ctx)
 	}
-	if f.attempts >= f.e.cfg.MaxAttempts {
+	if f.attempts >= f.limit {
 		return nil, nil
 	}
 	if f.current >= 0 && f.sources[f.current].again {
@@ -147,6 +148,7 @@ func (f *fetch) note(s *source, flt *fault) {
 	s.last = flt
 	s.again = flt.again
 	s.failures++
+	f.strike(s, flt)
 	f.fresh = f.fresh || flt.fresh
 	if flt.kind == KindMismatch {
 		f.noCache = true
@@ -274,7 +276,7 @@ func (f *fetch) failure(flt *fault) *Error {
 	if flt == nil {
 		flt = invalidFault("no URL was given")
 	}
-	e.Kind, e.Err, e.Hint = flt.kind, flt.err, flt.hint
+	e.Kind, e.Err, e.Hint, e.Policy = flt.kind, flt.err, flt.hint, flt.policy
 	if flt.fatal {
 		return e
 	}

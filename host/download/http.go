@@ -25,7 +25,10 @@ type chain struct {
 	cancel context.CancelCauseFunc
 	part   partial
 	url    *url.URL // of the hop at hand
-	proxy  *url.URL // that the hop goes through; nil without
+	rule   *AddrRule
+	remote *AddrRule // takes rule's place after a redirect by another machine
+	call   *Call     // nil for a download
+	proxy  *url.URL  // that the hop goes through; nil without
 	hops   int
 	seen   []string
 	// left: a redirect has led to another origin. Credentials stay behind
@@ -41,6 +44,7 @@ func (f *fetch) http(ctx context.Context, s *source) *fault {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := &chain{f: f, s: s, ctx: ctx, cancel: cancel, url: s.url}
+	c.rule, c.remote = f.req.rules(s.raw)
 	if !f.fresh {
 		c.part = partialOf(f.t)
 	}
@@ -74,7 +78,7 @@ func (c *chain) run() *fault {
 // roundTrip requests the hop at hand.
 func (c *chain) roundTrip() (*http.Response, *fault) {
 	f := c.f
-	rt, proxy, flt := f.roundTripper(c.url, c.left)
+	rt, proxy, flt := f.roundTripper(c.url, c.left, c.rule)
 	c.proxy = proxy
 	if flt != nil {
 		return nil, flt
@@ -106,9 +110,13 @@ func (c *chain) roundTrip() (*http.Response, *fault) {
 // request makes the request of the hop at hand.
 func (c *chain) request() (*http.Request, *fault) {
 	h := make(http.Header, 8)
-	user := c.url.User
+	user, to := c.url.User, c.url
 	if !c.left {
-		if flt := c.identify(h); flt != nil {
+		flt := c.identify(h)
+		if flt != nil {
+			return nil, flt
+		}
+		if to, flt = c.withQuery(to); flt != nil {
 			return nil, flt
 		}
 		if user == nil {
@@ -129,12 +137,13 @@ func (c *chain) request() (*http.Request, *fault) {
 	}
 	// A Host field takes the place of the URL's host; net/http leaves the
 	// field itself out, and the URL's userinfo too.
-	req := (&http.Request{Method: http.MethodGet, URL: c.url, Header: h, Host: h.Get("Host"),
+	req := (&http.Request{Method: http.MethodGet, URL: to, Header: h, Host: h.Get("Host"),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(c.ctx)
 	if user != nil && h["Authorization"] == nil {
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)
 	}
+	c.call.complete(req)
 	return req, nil
 }
 

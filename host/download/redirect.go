@@ -23,6 +23,9 @@ func (c *chain) redirect(resp *http.Response) *fault {
 	if flt := c.mayFollow(to); flt != nil {
 		return flt
 	}
+	if c.remote != nil && !c.onThisMachine() {
+		c.rule = c.remote
+	}
 	if !sameOrigin(c.url, to) {
 		c.left = true
 		if code := resp.StatusCode; code != http.StatusMovedPermanently && code != http.StatusPermanentRedirect {

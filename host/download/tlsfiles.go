@@ -11,7 +11,10 @@ import (
 )
 
 // tlsFiles are the PEM files that a request names.
-type tlsFiles struct{ ca, cert, key string }
+type tlsFiles struct {
+	ca, cert, key string
+	sealed        bool // a secret takes the place of cert, key or both
+}
 
 // fileID is a file at one moment: what was read from it is used again as long
 // as it has not changed.
@@ -24,15 +27,17 @@ type fileID struct {
 // tlsSettings are all that a TLS configuration depends on.
 type tlsSettings struct {
 	ca, cert, key fileID
-	insecure      bool
+	// certPEM and keyPEM take the place of files.
+	certPEM, keyPEM string
+	insecure        bool
 }
 
 // stat looks at the files, without reading them.
 func (f tlsFiles) stat() (tlsSettings, error) {
-	if f.key == "" {
+	if f.key == "" && !f.sealed {
 		f.key = f.cert
 	}
-	if f.cert == "" && f.key != "" {
+	if f.cert == "" && f.key != "" && !f.sealed {
 		return tlsSettings{}, fmt.Errorf("the client key %s was given without a certificate", f.key)
 	}
 	var s tlsSettings
@@ -67,8 +72,8 @@ func (s tlsSettings) config() (*tls.Config, error) {
 		}
 		conf.RootCAs = pool
 	}
-	if s.cert.path != "" {
-		cert, err := keyPair(s.cert.path, s.key.path)
+	if s.cert.path != "" || s.certPEM != "" {
+		cert, err := s.keyPair()
 		if err != nil {
 			return nil, err
 		}
@@ -118,18 +123,29 @@ func poolWith(path string) (*x509.CertPool, error) {
 }
 
 // keyPair reads the client's certificate and key.
-func keyPair(certPath, keyPath string) (*tls.Certificate, error) {
-	certPEM, err := os.ReadFile(certPath)
+func (s *tlsSettings) keyPair() (*tls.Certificate, error) {
+	certName, certPEM, err := textOf("client certificate", s.cert, s.certPEM)
 	if err != nil {
-		return nil, fmt.Errorf("the client certificate cannot be read: %w", err)
+		return nil, err
 	}
-	keyPEM, err := os.ReadFile(keyPath)
+	keyName, keyPEM, err := textOf("client key", s.key, s.keyPEM)
 	if err != nil {
-		return nil, fmt.Errorf("the client key cannot be read: %w", err)
+		return nil, err
 	}
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return nil, fmt.Errorf("the client certificate %s and the key %s cannot be used: %w", certPath, keyPath, err)
+		return nil, fmt.Errorf("the client certificate %s and the key %s cannot be used: %w", certName, keyName, err)
 	}
 	return &pair, nil
+}
+
+// textOf returns PEM text, that of a secret or of a file, and what it is called.
+func textOf(what string, file fileID, secret string) (name string, text []byte, err error) {
+	if secret != "" {
+		return "of a secret", []byte(secret), nil
+	}
+	if text, err = os.ReadFile(file.path); err != nil {
+		return "", nil, fmt.Errorf("the %s cannot be read: %w", what, err)
+	}
+	return file.path, text, nil
 }

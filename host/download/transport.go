@@ -1,15 +1,11 @@
 package download
 
 import (
-	"context"
-	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -37,6 +33,7 @@ const (
 type settings struct {
 	tls   tlsSettings // zero for http
 	proxy string      // URL with userinfo; empty: direct
+	addr  *AddrRule   // of direct connections
 }
 
 // transports holds one http.Transport for each different settings.
@@ -44,53 +41,36 @@ type transports struct {
 	cfg *Config
 	mu  sync.Mutex
 	all map[settings]*http.Transport
+	// here tells of servers, by host and port, whether the last connection to them
+	// stayed on this machine.
+	here map[string]bool
 }
 
 // roundTripper returns what sends a request for u, and the proxy it goes
 // through. When the chain has left the source's origin, the client's
 // certificate stays behind.
-func (f *fetch) roundTripper(u *url.URL, left bool) (http.RoundTripper, *url.URL, *fault) {
+func (f *fetch) roundTripper(u *url.URL, left bool, rule *AddrRule) (http.RoundTripper, *url.URL, *fault) {
 	proxy, flt := f.proxyFor(u)
 	if flt != nil {
 		return nil, nil, flt
 	}
-	var s settings
+	s := settings{addr: rule}
 	if proxy != nil {
-		s.proxy = proxy.String()
-		if flt := f.e.literalAllowed(u); flt != nil {
+		s = settings{proxy: proxy.String()}
+		if flt := f.e.literalAllowed(u, rule); flt != nil {
 			return nil, nil, flt
 		}
 	}
 	if u.Scheme == "https" || proxy != nil && proxy.Scheme == "https" {
-		files := tlsFiles{ca: f.req.CA}
-		if u.Scheme == "https" && !left {
-			files.cert, files.key = f.req.Cert, f.req.Key
+		if s.tls, flt = f.tlsFor(u, left); flt != nil {
+			return nil, nil, flt
 		}
-		set, err := files.stat()
-		if err != nil {
-			return nil, nil, &fault{kind: KindTLS, err: err, final: true}
-		}
-		set.insecure = f.req.Insecure
-		s.tls = set
 	}
 	t, err := f.e.trans.get(s, proxy)
 	if err != nil {
 		return nil, nil, &fault{kind: KindTLS, err: err, final: true}
 	}
 	return t, proxy, nil
-}
-
-// literalAllowed asks the address policy for a host that is an address, where
-// the connection goes to a proxy instead.
-func (e *Engine) literalAllowed(u *url.URL) *fault {
-	ip, err := netip.ParseAddr(u.Hostname())
-	if err != nil || e.cfg.AddrPolicy == nil {
-		return nil
-	}
-	if err := e.cfg.AddrPolicy(ip.Unmap()); err != nil {
-		return deniedFault(&addrDenied{ip: ip, err: err})
-	}
-	return nil
 }
 
 // get returns the transport for s, made on first use.
@@ -113,11 +93,7 @@ func (t *transports) get(s settings, proxy *url.URL) (*http.Transport, error) {
 
 func (t *transports) make(s settings, proxy *url.URL) (*http.Transport, error) {
 	cfg := t.cfg
-	dialer := &net.Dialer{
-		Timeout:        cfg.ConnectTimeout,
-		Resolver:       cfg.Resolver,
-		ControlContext: cfg.control(),
-	}
+	dialer := cfg.dialer(s.addr)
 	conf, err := s.tls.config()
 	if err != nil {
 		return nil, err
@@ -126,7 +102,7 @@ func (t *transports) make(s settings, proxy *url.URL) (*http.Transport, error) {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(cfg.HTTP2 != Off)
 	tr := &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext:            t.dial(dialer),
 		TLSClientConfig:        conf,
 		TLSHandshakeTimeout:    cfg.TLSTimeout,
 		ResponseHeaderTimeout:  cfg.HeaderTimeout,
@@ -152,6 +128,7 @@ func useProxy(tr *http.Transport, proxy *url.URL, dialer *net.Dialer) error {
 	if proxy == nil {
 		return nil
 	}
+	tr.DialContext = dialer.DialContext
 	if strings.HasPrefix(proxy.Scheme, "socks") {
 		dial, err := socksDial(dialer, proxy)
 		tr.DialContext = dial
@@ -174,35 +151,3 @@ func (t *transports) close() {
 	}
 	t.all = nil
 }
-
-// control returns the hook that asks the policy for the address that is really
-// connected to: after name resolution, so that no second answer of a name
-// server can slip another one in.
-func (c *Config) control() func(context.Context, string, string, syscall.RawConn) error {
-	if c.AddrPolicy == nil {
-		return nil
-	}
-	return func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		at, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return &addrDenied{err: err}
-		}
-		ip := at.Addr().Unmap()
-		if err := c.AddrPolicy(ip); err != nil {
-			return &addrDenied{ip: ip, err: err}
-		}
-		return nil
-	}
-}
-
-// addrDenied is the address policy's refusal.
-type addrDenied struct {
-	ip  netip.Addr
-	err error
-}
-
-func (e *addrDenied) Error() string {
-	return fmt.Sprintf("connecting to the address %v is not allowed: %v", e.ip, e.err)
-}
-
-func (e *addrDenied) Unwrap() error { return e.err }

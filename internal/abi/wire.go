@@ -73,7 +73,7 @@ type Download struct {
 	// Mirrors are base URLs, tried in order after URLs, each with Path beneath it.
 	// One that keeps failing comes last for the rest of the run.
 	Mirrors []string // "mirrors"
-	// Path is where the item lies beneath each of Mirrors, not quoted.
+	// Path is where the item lies beneath each of Mirrors. It need not be quoted.
 	Path string // "path"
 	// Group names the downloads of which at most Parallel take place at once,
 	// among those that the plugin asks for in a run.

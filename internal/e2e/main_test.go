@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -69,7 +68,13 @@ func warm(dir string) ([]byte, error) {
 		return nil, err
 	}
 	cmd.Env = []string{"SOURCEHOST_CACHE=" + built.cache, "SOURCEHOST_CONFIG=" + config, "HOME=" + dir}
-	cmd.Stdin = bytes.NewReader(manifestOf(items{key([]byte("warm")): "file:" + file}))
+	k := key([]byte("warm"))
+	cmd.Stdin = strings.NewReader(fmt.Sprintf(`{"sources":{"org.osbuild.curl":{"items":{%q:"file:%s"}},
+		"org.osbuild.librepo":{"items":{"%s":{"path":"empty","mirror":"m"}},"options":{"mirrors":{"m":{"type":"baseurl","url":"file:%s"}}}}}}`,
+		k, file, key(nil), dir))
+	if err := os.WriteFile(filepath.Join(dir, "empty"), nil, 0o644); err != nil {
+		return nil, err
+	}
 	return cmd.CombinedOutput()
 }
 

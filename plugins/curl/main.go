@@ -3,7 +3,10 @@
 // (org.osbuild.rhsm) or from the environment (org.osbuild.mtls).
 package main
 
-import "github.com/sourcehost/sourcehost/sdk"
+import (
+	"github.com/sourcehost/sourcehost/plugins/internal/certs"
+	"github.com/sourcehost/sourcehost/sdk"
+)
 
 var _ = sdk.Register(newPlugin())
 
@@ -12,12 +15,8 @@ func main() {} // never runs: a plugin is a WASI reactor
 // proxyEnv is the variable that sets the proxy of every item.
 const proxyEnv = "OSBUILD_SOURCES_CURL_PROXY"
 
-// curl is the state of one instance: what was read of the host for the first
-// item that needed it.
-type curl struct {
-	mtls *sdk.TLS
-	rhsm *subscriptions
-}
+// curl is the state of one instance.
+type curl struct{ providers certs.Providers }
 
 // newPlugin returns the plugin with a state of its own.
 func newPlugin() sdk.Plugin {

@@ -13,7 +13,9 @@
  *       });
  *     }
  *
- *     asc plugin.ts -O --runtime minimal --use abort=sourcehost/abort --exportStart _initialize -o plugin.wasm
+ *     asc plugin.ts -O2 --runtime minimal --use abort=sourcehost/abort --exportStart _initialize -o plugin.wasm
+ *
+ * Not -Os or -Oz, whose code needs memory that grows with the square of a page.
  *
  * There are no exceptions: what fails returns an empty value, and the first failure
  * of an item stays and is the item's error, unless takeError() takes it away. The

@@ -13,7 +13,7 @@
 //
 // It needs clang and lld, and no library:
 //
-//	clang --target=wasm32 -O2 -nostdlib -Wl,--no-entry -o plugin.wasm plugin.c
+//	clang --target=wasm32 -Os -mbulk-memory -nostdlib -Wl,--no-entry -o plugin.wasm plugin.c
 //
 // With wasi-libc: --target=wasm32-wasi -mexec-model=reactor, without -nostdlib.
 //
@@ -282,7 +282,7 @@ SH__FN void sh_string(sh_buf *b, sh_str text) {
 	const unsigned char *p = (const unsigned char *)text.ptr, *end = p + text.len, *plain = p;
 	sh_raw(b, SH("\""));
 	while (p < end) {
-		size_t n = *p < 0x20 || *p == '"' || *p == '\\' ? 0 : sh__valid(p, end);
+		size_t n = *p >= 0x80 ? sh__valid(p, end) : *p >= 0x20 && *p != '"' && *p != '\\';
 		if (n) { p += n; continue; }
 		sh_raw(b, (sh_str){(const char *)plain, (size_t)(p - plain)});
 		char escape[6] = {'\\', 'u', '0', '0', "0123456789abcdef"[*p >> 4], "0123456789abcdef"[*p & 15]};
@@ -482,7 +482,7 @@ SH__FN bool sh_remote_read(sh_item *item, sh_remote *r) {
 		return sh_fail(e, SH("invalid"), SH("expected a URL or an object as the description"), (sh_str){0});
 	for (sh_iter it = sh_each(item->desc); sh_next(&it);) {
 		if (sh_equal(it.name, SH("url"))) {
-			if (!sh_text_field(item->desc, SH("url"), &url, e)) return false;
+			if (!sh_text(it.value, &url)) return sh_fail(e, SH("invalid"), SH("expected a string in the field url"), (sh_str){0});
 		} else if (sh_equal(it.name, SH("urls"))) {
 			if (!sh_is_array(it.value)) return sh_fail(e, SH("invalid"), SH("expected an array in the field urls"), (sh_str){0});
 			for (sh_iter u = sh_each(it.value); sh_next(&u); sh__add_url(r, one, r->url_count))
@@ -568,8 +568,10 @@ SH__FN void sh__write_error(sh_buf *b, const sh_error *e) {
 // sh__one calls a hook for one item and writes what it said about it.
 SH__FN void sh__one(sh_context *c, void (*each)(sh_context *, sh_item *), sh_str json, sh_buf *out) {
 	sh_item item = {0};
-	sh_text_field(json, SH("key"), &item.key, &c->error);
-	item.desc = sh_field(json, SH("desc"));
+	for (sh_iter it = sh_each(json); sh_next(&it);) {
+		if (sh_equal(it.name, SH("key"))) sh_text(it.value, &item.key);
+		else if (sh_equal(it.name, SH("desc"))) item.desc = it.value;
+	}
 	each(c, &item);
 	if (!item.error.kind.len && !item.skip.len && !item.changed) return;
 	sh_element(out), sh_raw(out, SH("{")), sh_member_text(out, SH("key"), item.key);

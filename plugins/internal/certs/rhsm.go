@@ -1,4 +1,4 @@
-package main
+package certs
 
 import (
 	"strings"
@@ -174,7 +174,7 @@ func (s *subscriptions) nothing() error {
 	}
 	return &sdk.Error{
 		Kind: sdk.ErrNotFound,
-		Message: providerRHSM + ": no subscription for the url: " + repos +
+		Message: RHSM + ": no subscription for the url: " + repos +
 			", and " + s.at.entitlements + " has no entitlement (<ID>-key.pem with <ID>.pem)",
 		Hint: "register this host with subscription-manager; a container needs the host's subscription in /run/secrets",
 	}

@@ -1,0 +1,129 @@
+package host
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/sourcehost/sourcehost/host/download"
+)
+
+// Names can resolve to addresses that nobody meant: those of this machine, where
+// services listen that trust their peers, and those where a cloud answers questions
+// about the machine and hands out its credentials. A grant of such an address names
+// it literally ("http://127.0.0.1:8080/", or "localhost" in its place); "*", and the
+// name of a host that resolves to it, are none.
+
+// metadata are the addresses of clouds' metadata services that are not link-local.
+var metadata = []netip.Addr{
+	netip.MustParseAddr("fd00:ec2::254"),   // AWS
+	netip.MustParseAddr("fd20:ce::254"),    // Google
+	netip.MustParseAddr("100.100.100.200"), // Alibaba
+	netip.MustParseAddr("168.63.129.16"),   // Azure
+	netip.MustParseAddr("192.0.0.192"),     // Oracle
+}
+
+// nat64 is how gateways write IPv4 addresses for IPv6 hosts (RFC 6052).
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
+// plainAddr undoes the ways in which an IPv4 address can be written in IPv6.
+func plainAddr(ip netip.Addr) netip.Addr {
+	ip = ip.Unmap().WithZone("")
+	if nat64.Contains(ip) {
+		b := ip.As16()
+		return netip.AddrFrom4([4]byte(b[12:]))
+	}
+	return ip
+}
+
+// ofThisMachine reports whether only this machine answers at an address. A
+// connection to the unspecified address ends there, too.
+func ofThisMachine(ip netip.Addr) bool {
+	ip = plainAddr(ip)
+	return ip.IsLoopback() || ip.IsUnspecified()
+}
+
+// ofTheLink reports whether an address is link-local or a metadata service's.
+func ofTheLink(ip netip.Addr) bool {
+	ip = plainAddr(ip)
+	return ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || slices.Contains(metadata, ip)
+}
+
+// addrRules are the rules of one policy. There is one of each kind, since the
+// download engine shares connections by rule.
+type addrRules struct {
+	linkLocal bool // the configuration allows link-local addresses to everybody
+	mu        sync.Mutex
+	made      map[string]*download.AddrRule
+}
+
+func (a *addrRules) rule(name string, allow func(netip.AddrPort) error) *download.AddrRule {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.made == nil {
+		a.made = map[string]*download.AddrRule{}
+	}
+	if a.made[name] == nil {
+		a.made[name] = &download.AddrRule{Allow: allow}
+	}
+	return a.made[name]
+}
+
+// addrRules returns the rules for the addresses that a use of the capability may
+// lead to. Manifests name servers on this machine, so a built-in plugin may connect
+// to them, but no server elsewhere may redirect it there.
+func (p *policy) addrRules(capability string) (first, redirected *download.AddrRule) {
+	if p.builtin {
+		return p.addrs.rule("first", p.refuseLink), p.addrs.rule("redirected", p.refuseSpecial)
+	}
+	return p.addrs.rule(capability, func(at netip.AddrPort) error { return p.allowAddr(capability, at) }), nil
+}
+
+// refuseLink refuses link-local and metadata addresses.
+func (p *policy) refuseLink(at netip.AddrPort) error {
+	if p.addrs.linkLocal || !ofTheLink(at.Addr()) {
+		return nil
+	}
+	return fmt.Errorf("%s is a link-local or metadata address; allow_link_local = true under [download] allows it", at.Addr())
+}
+
+// refuseSpecial refuses addresses of this machine, too.
+func (p *policy) refuseSpecial(at netip.AddrPort) error {
+	if ofThisMachine(at.Addr()) {
+		return fmt.Errorf("%s is an address of this machine, to which no other server may redirect", at.Addr())
+	}
+	return p.refuseLink(at)
+}
+
+// allowAddr refuses special addresses unless they are granted.
+func (p *policy) allowAddr(capability string, at netip.AddrPort) error {
+	here := ofThisMachine(at.Addr())
+	if !here && (p.addrs.linkLocal || !ofTheLink(at.Addr())) || p.namesAddr(capability, at, here) {
+		return nil
+	}
+	what := "a link-local or metadata address"
+	if here {
+		what = "an address of this machine"
+	}
+	return &deniedError{fmt.Sprintf("%s is %s, which the plugin %s is not granted: if it should be, add %s = [\"http://%s/\"], or with https, to [plugin.%s.grant] in the configuration",
+		at.Addr(), what, p.plugin, capability, at, p.plugin)}
+}
+
+// namesAddr reports whether a grant names the address and port literally.
+func (p *policy) namesAddr(capability string, at netip.AddrPort, here bool) bool {
+	return slices.ContainsFunc(p.granted[capability], func(entry string) bool {
+		u, err := url.Parse(entry)
+		if err != nil || port(u) != fmt.Sprint(at.Port()) {
+			return false
+		}
+		host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+		if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+			return here
+		}
+		ip, err := netip.ParseAddr(host)
+		return err == nil && ip.Unmap().WithZone("") == at.Addr().Unmap().WithZone("")
+	})
+}

@@ -1,0 +1,81 @@
+package download
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+)
+
+// tlsFor returns the TLS settings for a hop: the client's certificate is for the
+// source's origin only.
+func (f *fetch) tlsFor(u *url.URL, left bool) (tlsSettings, *fault) {
+	req := f.req
+	files := tlsFiles{ca: req.CA}
+	var certPEM, keyPEM string
+	if u.Scheme == "https" && !left {
+		files.cert, files.key = req.Cert, req.Key
+		files.sealed = req.SealedCert != nil || req.SealedKey != nil
+		var flt *fault
+		if certPEM, flt = unseal(req.SealedCert, u); flt != nil {
+			return tlsSettings{}, flt
+		}
+		if keyPEM, flt = unseal(req.SealedKey, u); flt != nil {
+			return tlsSettings{}, flt
+		}
+		// One text can hold both.
+		if files.sealed && certPEM == "" && files.cert == "" {
+			certPEM = keyPEM
+		}
+		if files.sealed && keyPEM == "" && files.key == "" {
+			keyPEM = certPEM
+		}
+	}
+	set, err := files.stat()
+	if err != nil {
+		return tlsSettings{}, &fault{kind: KindTLS, err: err, final: true}
+	}
+	set.certPEM, set.keyPEM, set.insecure = certPEM, keyPEM, req.Insecure
+	return set, nil
+}
+
+// unseal asks for PEM text, where there is somebody to ask.
+func unseal(fill func(*url.URL) (string, error), u *url.URL) (string, *fault) {
+	if fill == nil {
+		return "", nil
+	}
+	pem, err := fill(u)
+	if err == nil && pem == "" {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return "", deniedFault(fmt.Errorf("the client certificate cannot be filled in: %w", err))
+	}
+	return pem, nil
+}
+
+// withQuery returns u with the sealed parameters that it does not have yet. Only
+// the request itself gets to see the result.
+func (c *chain) withQuery(u *url.URL) (*url.URL, *fault) {
+	sealed := c.f.req.Query
+	if len(sealed) == 0 {
+		return u, nil
+	}
+	there := u.Query()
+	query := u.RawQuery
+	for _, p := range sealed {
+		if there.Has(p.Name) {
+			continue
+		}
+		value, err := p.Fill(u)
+		if err != nil {
+			return nil, deniedFault(fmt.Errorf("the parameter %s cannot be filled in: %w", p.Name, err))
+		}
+		if query != "" {
+			query += "&"
+		}
+		query += url.QueryEscape(p.Name) + "=" + url.QueryEscape(value)
+	}
+	full := *u
+	full.RawQuery = query
+	return &full, nil
+}
