@@ -51,7 +51,7 @@ var rules = []rule{
 		reason: "a built-in plugin can do what any plugin can, and is an example for authors; plugins/internal is what several of them share",
 	},
 	{
-		packages: []string{"host/download", "host/container", "host/command", "host/secret", "host/store"},
+		packages: []string{"host/artifact", "host/download", "host/container", "host/command", "host/secret", "host/store"},
 		only:     []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
 	},
@@ -77,6 +77,22 @@ var rules = []rule{
 		packages: []string{"host", "cmd/...", "internal/demo", "internal/builtin", "host/osbuild", "host/hosttest"},
 		never:    []string{"github.com/tetratelabs/wazero/..."},
 		reason:   "only host/guest knows the WebAssembly runtime, so that it can be replaced",
+	},
+	{
+		packages: []string{"internal/author/cases"}, only: []string{"host", "host/guest", "internal/abi", "internal/nearest", "internal/plugin", "internal/rawjson"},
+		reason: "a plugin under test is held to the host's own rules, and to nothing else",
+	},
+	{
+		packages: []string{"internal/author/conform"}, only: []string{"host", "host/guest", "internal/abi", "internal/author/cases", "internal/plugin"},
+		reason: "the kit knows the contract, and no plugin in particular",
+	},
+	{
+		packages: []string{"internal/author/scaffold", "internal/author/toolchain"}, only: []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
+		reason: "files and compilers: nothing of a plugin is run there",
+	},
+	{
+		packages: []string{"host", "host/guest", "host/download", "host/store", "host/manifest", "host/config"}, never: []string{"oras.land/..."},
+		reason: "only host/artifact knows registries of plugins, so that its library can be replaced",
 	},
 	{
 		packages: []string{"host"}, never: []string{module + "host/osbuild", module + "cmd/...", module + "internal/builtin"},
