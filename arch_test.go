@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -39,8 +42,8 @@ var rules = []rule{
 		reason: "the contract is the root of everything and is linked into every Go plugin",
 	},
 	{
-		packages: []string{"internal/plugin"}, only: []string{"internal/abi", "internal/rawjson"}, standard: true,
-		reason: "a plugin's manifest is read without a runtime, also by tools",
+		packages: []string{"internal/plugin"}, only: []string{"internal/abi", "internal/rawjson", "internal/nearest"}, standard: true,
+		reason: "a plugin's manifest is read without a runtime, also by tools; no guest has it, so it may say which name was probably meant",
 	},
 	{
 		packages: []string{"sdk/..."}, only: []string{"internal/abi", "internal/rawjson", "sdk/..."}, standard: true,
@@ -56,6 +59,10 @@ var rules = []rule{
 		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
 	},
 	{
+		packages: []string{"internal/sampleimage"}, only: []string{}, standard: true,
+		reason: "what it serves is compared with what this program fetches, so it shares no code with that",
+	},
+	{
 		packages: []string{"host/manifest"},
 		only:     []string{"internal/rawjson", "internal/nearest"}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "reading a manifest needs no plugin: the schema is handed in",
@@ -66,12 +73,20 @@ var rules = []rule{
 		reason: "the configuration file is data; the command wires it into the host",
 	},
 	{
-		packages: []string{"host/guest"}, only: []string{"internal/abi", "internal/rawjson", "internal/plugin"},
+		packages: []string{"host/guest"}, only: []string{"internal/abi", "internal/rawjson", "internal/plugin", "host/guest/frame", "host/guest/confine"},
 		reason: "the runtime knows the contract, not what the host does with it",
 	},
 	{
 		packages: []string{"host/conformance"}, only: []string{"host/guest", "internal/abi"},
 		reason: "the kit tests guests against the runtime and the contract, without a host behind them",
+	},
+	{
+		packages: []string{"host/guest/confine"}, only: []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
+		reason: "how a process is confined does not depend on what runs in it",
+	},
+	{
+		packages: []string{"host/guest/frame"}, only: []string{"internal/abi"}, standard: true,
+		reason: "what a worker sends is decoded without anything that it could reach",
 	},
 	{
 		packages: []string{"host", "cmd/...", "internal/demo", "internal/builtin", "host/osbuild", "host/hosttest"},
@@ -95,7 +110,17 @@ var rules = []rule{
 		reason: "only host/artifact knows registries of plugins, so that its library can be replaced",
 	},
 	{
-		packages: []string{"host"}, never: []string{module + "host/osbuild", module + "cmd/...", module + "internal/builtin"},
+		packages: []string{"host/osbuild"}, only: []string{"host", "internal/abi", "internal/rawjson"},
+		never:  []string{"net", "net/..."},
+		reason: "the service turns osbuild's messages into requests of the host and back; the command wires the rest",
+	},
+	{
+		packages: []string{"host/osbuild/libdir"}, only: []string{"host/osbuild"},
+		never:  []string{"net", "net/...", "os/exec"},
+		reason: "installing needs to know versions of osbuild, not how anything is fetched; it uses no network and runs nothing",
+	},
+	{
+		packages: []string{"host"}, never: []string{module + "host/osbuild", module + "host/osbuild/libdir", module + "cmd/...", module + "internal/builtin"},
 		reason: "osbuild's protocol and the command line are users of the host, not parts of it",
 	},
 }
@@ -130,6 +155,32 @@ func TestImports(t *testing.T) {
 		if !used && !strings.HasSuffix(r.packages[0], "/...") {
 			t.Errorf("no package matches the rule for %v: adapt it", r.packages)
 		}
+	}
+}
+
+// TestProtocolStaysHome finds the words of osbuild's service protocol elsewhere
+// than in host/osbuild.
+func TestProtocolStaysHome(t *testing.T) {
+	words := []string{"args-via-fd", "dst_cache", "source_type", "UnixRights"}
+	seen := false
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, w := range words {
+			switch {
+			case !strings.Contains(string(text), w):
+			case filepath.Dir(path) == "host/osbuild":
+				seen = true
+			default:
+				t.Errorf("%s says %q: only host/osbuild knows the service protocol, so that a change of it stays there", path, w)
+			}
+		}
+		return err
+	})
+	if err != nil || !seen {
+		t.Errorf("the protocol was found in host/osbuild: %v; %v", seen, err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/internal/builtin"
 )
 
@@ -22,6 +23,7 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 var compiled string
 
 func TestMain(m *testing.M) {
+	host.WorkerMain()
 	testscript.Main(shared{m}, map[string]func(){"sourcehost": main})
 }
 
