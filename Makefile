@@ -30,10 +30,12 @@ $(WASMDIR)/%.wasm: FORCE
 .PHONY: FORCE
 FORCE:
 
+include guests.mk
+
 demo: build
 	$(GO) run ./internal/demo -bin bin/sourcehost
 
-test: plugins
+test: plugins guests
 	$(GO) test -race ./...
 	$(GO) test -run TestSDKStaysFlat ./host/guest # in full only without the race detector
 

@@ -1,4 +1,5 @@
-// Package sourcehost holds no code. Its test keeps the packages apart.
+// The test of this package keeps the packages of the module apart.
+
 package sourcehost
 
 import (
@@ -70,7 +71,7 @@ var rules = []rule{
 		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
 	},
 	{
-		packages: []string{"host/download", "host/container", "host/command", "host/secret"},
+		packages: []string{"host/artifact", "host/download", "host/container", "host/command", "host/secret"},
 		only:     []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
 	},
@@ -93,6 +94,10 @@ var rules = []rule{
 		reason: "the runtime knows the contract, not what the host does with it",
 	},
 	{
+		packages: []string{"host/conformance"}, only: []string{"host/guest", "internal/abi"},
+		reason: "the kit tests guests against the runtime and the contract, without a host behind them",
+	},
+	{
 		packages: []string{"host/guest/confine"}, only: []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "how a process is confined does not depend on what runs in it",
 	},
@@ -104,6 +109,22 @@ var rules = []rule{
 		packages: []string{"host", "cmd/...", "internal/demo", "internal/builtin", "host/osbuild", "host/hosttest"},
 		never:    []string{"github.com/tetratelabs/wazero/..."},
 		reason:   "only host/guest knows the WebAssembly runtime, so that it can be replaced",
+	},
+	{
+		packages: []string{"internal/author/cases"}, only: []string{"host", "host/guest", "internal/abi", "internal/nearest", "internal/plugin", "internal/rawjson"},
+		reason: "a plugin under test is held to the host's own rules, and to nothing else",
+	},
+	{
+		packages: []string{"internal/author/conform"}, only: []string{"host", "host/guest", "internal/abi", "internal/author/cases", "internal/plugin"},
+		reason: "the kit knows the contract, and no plugin in particular",
+	},
+	{
+		packages: []string{"internal/author/scaffold", "internal/author/toolchain"}, only: []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
+		reason: "files and compilers: nothing of a plugin is run there",
+	},
+	{
+		packages: []string{"host", "host/guest", "host/download", "host/store", "host/manifest", "host/config"}, never: []string{"oras.land/..."},
+		reason: "only host/artifact knows registries of plugins, so that its library can be replaced",
 	},
 	{
 		packages: []string{"host/osbuild"}, only: []string{"host", "internal/abi", "internal/rawjson"},

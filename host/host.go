@@ -55,8 +55,8 @@ type Config struct {
 	PageItems int
 	// Plugins are the plugins, built-in and configured. Names must be unique.
 	Plugins []Plugin
-	// Prepare names, for each source, the plugins whose prepare hook runs before
-	// the source's own, in this order.
+	// Prepare names, for each source, the plugins whose filter and prepare hooks run
+	// before the source's own, in this order.
 	Prepare map[string][]string
 	// Serve names the plugin that serves a source. It overrides what the
 	// plugins' manifests say and may give a plugin to a new source name.

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,15 +62,21 @@ func (r *run) setup(ctx context.Context) error {
 }
 
 // filter decides what has to be fetched: not what is in the store already, and
-// not what the plugin's filter drops.
+// not what the filters of the chained plugins and of the source's own drop.
 func (r *run) filter(ctx context.Context) []*item {
-	missing := r.absent(ctx)
-	if !r.plugin.manifest.Has(abi.Filter) {
-		return missing
+	items := r.absent(ctx)
+	for _, l := range append(slices.Clone(r.chain), r.plugin) {
+		if l.manifest.Has(abi.Filter) {
+			items = r.filterWith(ctx, l, items)
+		}
 	}
+	return items
+}
+
+func (r *run) filterWith(ctx context.Context, l *loaded, all []*item) []*item {
 	var kept []*item
-	for _, items := range r.split(missing) {
-		r.callHook(ctx, r.plugin, abi.Filter, newPage(items))
+	for _, items := range r.split(all) {
+		r.callHook(ctx, l, abi.Filter, newPage(items))
 		for _, it := range items {
 			if !it.done {
 				kept = append(kept, it)
@@ -113,7 +120,9 @@ func (r *run) prepare(ctx context.Context, items []*item) <-chan *job {
 // preparePage takes one page through all its hooks and hands its jobs over.
 func (r *run) preparePage(ctx context.Context, p *page, jobs chan<- *job) {
 	for _, l := range r.chain {
-		r.callHook(ctx, l, abi.Prepare, p)
+		if l.manifest.Has(abi.Prepare) {
+			r.callHook(ctx, l, abi.Prepare, p)
+		}
 	}
 	if r.plugin.manifest.Has(abi.Prepare) {
 		r.callHook(ctx, r.plugin, abi.Prepare, p)

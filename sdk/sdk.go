@@ -69,6 +69,8 @@ type (
 	Kind = abi.Kind
 	// Error is an error with a kind and a hint for the user.
 	Error = abi.Error
+	// Status is the outcome of an operation; 0 means that it was done.
+	Status = abi.Status
 	// Level is the severity of a log line.
 	Level = abi.Level
 	// Header is a field of an HTTP request: a value, or a reference to a secret

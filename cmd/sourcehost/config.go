@@ -77,6 +77,9 @@ func (a *app) hostConfig() (host.Config, error) {
 		s := file.Secret[name]
 		cfg.Secrets = append(cfg.Secrets, secret.Spec{Name: name, File: s.File, Env: s.Env, Command: s.Command, Hosts: s.Hosts})
 	}
+	if err := a.pinnedPlugins(&cfg); err != nil {
+		return cfg, err
+	}
 	return cfg, a.workersFromEnv(&cfg)
 }
 

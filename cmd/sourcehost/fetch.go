@@ -25,6 +25,7 @@ type fetchFlags struct {
 	verify   bool
 	engine   string
 	format   string
+	trial    trialFlags
 }
 
 func (a *app) fetchCommand() *cobra.Command { return a.fetchCommandWith(&fetchFlags{}) }
@@ -42,6 +43,7 @@ also when fetch is interrupted, and resumed the next time.`,
   sourcehost fetch --store /var/cache/osbuild/store --workers 64 manifest.json
   sourcehost fetch --source org.osbuild.curl --dry-run manifest.json
   sourcehost fetch --source org.osbuild.skopeo --container-format docker-archive manifest.json
+  sourcehost fetch --plugin acme.wasm --grant download=https://mirror.example/ --dry-run manifest.json
   sourcehost fetch --progress json --output json - < manifest.json > result.json`,
 		Args: oneManifest,
 	}
@@ -50,6 +52,7 @@ also when fetch is interrupted, and resumed the next time.`,
 	cmd.Flags().StringArrayVar(&f.sources, "source", nil, "fetch only the source `NAME`; may be repeated")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "fetch nothing, list what would be fetched and what is in the store")
 	cmd.Flags().BoolVar(&f.verify, "verify", false, "read what is in the store already and fetch it again when it does not match its key")
+	f.trial.add(a, cmd)
 	f.output = outputFlag(cmd)
 	completeWords(cmd, "progress", "auto", "bar", "plain", "json", "none")
 	must(cmd.RegisterFlagCompletionFunc("source", a.completeSources))
@@ -108,6 +111,9 @@ func (a *app) fetchConfig(cmd *cobra.Command, f *fetchFlags) (host.Config, error
 		cfg.Workers = int(f.workers)
 	}
 	if err := f.containers(&cfg); err != nil {
+		return cfg, err
+	}
+	if err := f.trial.apply(cmd.Context(), a, &cfg); err != nil {
 		return cfg, err
 	}
 	switch {

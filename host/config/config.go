@@ -172,9 +172,13 @@ type Source struct {
 	Plugin string
 }
 
+// RegistryScheme begins the path of a plugin that is in an OCI registry.
+const RegistryScheme = "oci://"
+
 // Plugin is a table [plugin.NAME].
 type Plugin struct {
-	// Path ("path", required unless the plugin is built in) is the .wasm file.
+	// Path ("path", required unless the plugin is built in) is the .wasm file, or where
+	// a registry has it: oci://REGISTRY/REPOSITORY@sha256:DIGEST.
 	Path string
 	// SHA256 ("sha256") is the digest that the file must have, 64 hexadecimal
 	// digits, in lower case after reading. Empty means that any file is taken.
