@@ -17,7 +17,7 @@ import (
 
 // maxCommits bounds how many downloaded items may wait for the disk at once;
 // each holds an open file.
-const maxCommits = 1024
+const maxCommits = 512
 
 // commitLimit is maxCommits, or less where few files may be open: each worker
 // needs some, and so does the process.

@@ -11,8 +11,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
+	"syscall"
 	"time"
 )
 
@@ -76,6 +78,7 @@ func run(o options, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
+	defer b.closeWhenStopped()()
 	b.introduce()
 	for _, c := range chosen {
 		if err := b.measure(c); err != nil {
@@ -157,6 +160,23 @@ func (b *bench) close() error {
 		failed = append(failed, s.stop())
 	}
 	return errors.Join(append(failed, os.RemoveAll(b.dir))...)
+}
+
+// closeWhenStopped leaves nothing behind when the user has seen enough. The result
+// ends that.
+func (b *bench) closeWhenStopped() (end func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, stopped := <-signals; stopped {
+			_ = b.close()
+			os.Exit(130)
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+	}
 }
 
 // introduce prints what is measured, with what, and where.
