@@ -132,7 +132,12 @@ func (c *caller) credentials(req *download.Request, it *item, a *access) (abi.St
 		reveal := c.reveal(a.Auth.Secret)
 		req.Sealed = append(req.Sealed, download.SealedHeader{Name: "Authorization", Fill: func(u *url.URL) (string, error) {
 			password, err := reveal(u)
-			return "Basic " + base64.StdEncoding.EncodeToString([]byte(a.Auth.User+":"+password)), err
+			if err != nil {
+				return "", err
+			}
+			credentials := base64.StdEncoding.EncodeToString([]byte(a.Auth.User + ":" + password))
+			c.run.host.secrets.Hide(a.Auth.Secret, credentials)
+			return "Basic " + credentials, nil
 		}})
 	}
 	for _, p := range a.Query {

@@ -67,7 +67,13 @@ func (p *policy) readFile(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer root.Close()
-	// Opening a FIFO would block until somebody writes to it.
+	// Opening a device can have an effect, such as rewinding a tape, so it is looked
+	// at first; opening a FIFO would block until somebody writes to it.
+	if info, err := root.Stat(name); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
 	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err

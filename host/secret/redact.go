@@ -13,16 +13,38 @@ import (
 // known is a value that was resolved.
 type known struct{ name, value string }
 
+// form is a text that stands for a value.
+type form struct{ text, name string }
+
+// redactor is what Redact needs of all values that are known.
+type redactor struct {
+	plain *strings.Replacer
+	forms []form // the longest first
+}
+
 // Redact replaces every value that was resolved so far by "[secret NAME]": as
-// it is, escaped for URLs and in JSON or Go strings, in base64 (also in the
-// middle of a longer encoded text, as in Basic authentication) and in
-// hexadecimal. Until a value is resolved it returns s at once. A text must be
-// redacted before it is cut to a length: half a value is not recognized.
+// it is, escaped for URLs, whichever of its characters are, and in JSON or Go
+// strings, in base64 (also in the middle of a longer encoded text, as in Basic
+// authentication) and in hexadecimal. Until a value is resolved it returns s at
+// once. A text must be redacted before it is cut to a length: half a value is not
+// recognized.
 func (r *Resolver) Redact(s string) string {
 	if rep := r.redactor.Load(); rep != nil {
-		return rep.Replace(s)
+		return hideEscaped(rep.plain.Replace(s), rep.forms)
 	}
 	return s
+}
+
+// Hide makes a text known to Redact that is made from the value of a secret, such
+// as the credentials of Basic authentication: where the value is short its own part
+// of them would not be recognized.
+func (r *Resolver) Hide(name, text string) {
+	r.mu.Lock()
+	have := slices.Contains(r.resolved, known{name, text})
+	r.mu.Unlock()
+	if !have {
+		r.learn(name, text)
+	}
 }
 
 // learn makes a value known to Redact.
@@ -30,7 +52,6 @@ func (r *Resolver) learn(name, value string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.resolved = append(r.resolved, known{name, value})
-	type form struct{ text, name string }
 	var all []form
 	for _, k := range r.resolved {
 		for _, f := range forms(k.value) {
@@ -44,7 +65,7 @@ func (r *Resolver) learn(name, value string) {
 	for _, f := range all {
 		pairs = append(pairs, f.text, "[secret "+f.name+"]")
 	}
-	r.redactor.Store(strings.NewReplacer(pairs...))
+	r.redactor.Store(&redactor{strings.NewReplacer(pairs...), all})
 }
 
 // forms are the spellings under which a value could appear in a text.

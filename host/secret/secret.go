@@ -93,7 +93,7 @@ type Resolver struct {
 
 	mu       sync.Mutex // guards resolved, and the making of redactor
 	resolved []known
-	redactor atomic.Pointer[strings.Replacer] // nil while no value is known
+	redactor atomic.Pointer[redactor] // nil while no value is known
 }
 
 // entry is one configured secret.
