@@ -87,7 +87,7 @@ func containerKeys(c *Container) []key {
 
 func sourceKeys(s *Source) []key {
 	return []key{
-		{name: "prepare", kind: kindTexts, field: &s.Prepare, meaning: "The plugins whose prepare hook runs before the source's own, in this order."},
+		{name: "prepare", kind: kindTexts, field: &s.Prepare, meaning: "The plugins whose filter and prepare hooks run before the source's own, in this order."},
 		{name: "plugin", kind: kindText, field: &s.Plugin, unset: "the plugin whose manifest names the source",
 			meaning: "The plugin that serves the source. The source's name may be a new one."},
 	}
@@ -95,7 +95,7 @@ func sourceKeys(s *Source) []key {
 
 func pluginKeys(p *Plugin) []key {
 	return []key{
-		{name: "path", kind: kindPath, field: &p.Path, unset: "required", meaning: "The plugin's `.wasm` file."},
+		{name: "path", kind: kindPath, field: &p.Path, unset: "required", meaning: "The plugin's `.wasm` file, or `oci://REGISTRY/REPOSITORY@sha256:DIGEST`, which `plugin pull` prints."},
 		{name: "sha256", kind: kindDigest, field: &p.SHA256, unset: "the file is not pinned", meaning: "The digest that the file must have, 64 hexadecimal digits."},
 	}
 }
