@@ -21,6 +21,7 @@ const (
 
 func prepared(t *testing.T, host *sdktest.Host, config, desc string, at time.Time) sdktest.Outcome {
 	t.Helper()
+	now = time.Now
 	if _, err := sdktest.Try(plugin, host, sdk.Setup, sdktest.Page{Config: config}); err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +66,7 @@ func TestFailures(t *testing.T) {
 	if got.Err == nil || got.Err.Kind != sdk.ErrDenied || !strings.Contains(got.Err.Message, "s3-secret-key") {
 		t.Errorf("without the secret: %v", got.Err)
 	}
+	now = time.Now
 	config := strings.Replace(exampleConfig, `"expires"`, `"session_token_env": "AWS_SESSION_TOKEN", "expires"`, 1)
 	_, err := sdktest.Try(plugin, host, sdk.Setup, sdktest.Page{Config: config})
 	if err == nil || !strings.Contains(err.Error(), "AWS_SESSION_TOKEN") {
