@@ -149,6 +149,7 @@ func TestDocumentLimits(t *testing.T) {
 		"DefaultLogLines":     {"log lines of one hook call", strconv.Itoa(abi.DefaultLogLines)},
 		"DefaultLogLineBytes": {"length of a log line", fmt.Sprint(abi.DefaultLogLineBytes, " bytes")},
 		"DefaultPutBytes":     {"content of an item that is put", fmt.Sprint(abi.DefaultPutBytes, " bytes")},
+		"DefaultHTTPSeconds":  {"time of one `http/v1` request", fmt.Sprint(abi.DefaultHTTPSeconds, " s")},
 		"DefaultModuleBytes":  {"plugin file", fmt.Sprint(abi.DefaultModuleBytes, " bytes")},
 	}
 	for name := range constants(t, "../../internal/abi") {

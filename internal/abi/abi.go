@@ -259,7 +259,8 @@ func KnownKind(k Kind) Kind {
 	return ErrFailed
 }
 
-// The default limits. Each can be set in the host's configuration.
+// The default limits. Each can be set in the host's configuration, but for that of
+// OpHTTP, which each request can set.
 const (
 	// DefaultPageItems is how many items a hook gets at once, at most.
 	DefaultPageItems = 256

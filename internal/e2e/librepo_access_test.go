@@ -50,7 +50,7 @@ func TestLibrepoTLS(t *testing.T) {
 	} {
 		s := newSandbox(t)
 		s.env = append(s.env, c.env...)
-		r := newRepository().mirror("fedora", "metalink", n.url(c.port, "list-"+c.list), c.more...)
+		r := newLibrepoSource().mirror("fedora", "metalink", n.url(c.port, "list-"+c.list), c.more...)
 		k := r.item("fedora", "a.rpm", data)
 		o := s.fetch(r.write(s))
 		switch {
@@ -80,7 +80,7 @@ func TestLibrepoSubscription(t *testing.T) {
 	const base = "/content/9/x86_64/os/"
 	v.server.Put(base+"list", hosttest.File{Content: mirrorlist(v.server.URL(base))})
 	v.server.Put(base+"Packages/a.rpm", hosttest.File{Content: data})
-	r := newRepository().mirror("rhel", "mirrorlist", v.server.URL(base+"list"), "secrets", map[string]string{"name": "org.osbuild.rhsm"})
+	r := newLibrepoSource().mirror("rhel", "mirrorlist", v.server.URL(base+"list"), "secrets", map[string]string{"name": "org.osbuild.rhsm"})
 	k := r.item("rhel", "Packages/a.rpm", data)
 	s.fetch(r.write(s)).ends(0).fetched(k)
 	for _, e := range v.server.Log() {
@@ -100,7 +100,7 @@ func TestLibrepoProxy(t *testing.T) {
 	data := content("proxied", 100)
 	n.put("repo/a.rpm", data)
 	n.put("list", mirrorlist(n.url(n.plain, "repo/"), n.url(n.plain, "other/")))
-	r := newRepository().mirror("fedora", "mirrorlist", n.url(n.plain, "list"), "fastest-mirror", true)
+	r := newLibrepoSource().mirror("fedora", "mirrorlist", n.url(n.plain, "list"), "fastest-mirror", true)
 	k := r.item("fedora", "a.rpm", data)
 	s.fetch(r.write(s)).ends(0).fetched(k)
 	if got := len(proxy.Log()); got != 2 {
@@ -128,7 +128,7 @@ func TestLibrepoMaxParallels(t *testing.T) {
 	}))
 	defer server.Close()
 	s := newSandbox(t)
-	r := newRepository().
+	r := newLibrepoSource().
 		mirror("two", "baseurl", server.URL+"/two/", "max-parallels", 2).
 		mirror("one", "baseurl", server.URL+"/one/", "max-parallels", 1.0).
 		mirror("free", "baseurl", server.URL+"/free/")
@@ -208,7 +208,7 @@ func TestLibrepoFastestMirror(t *testing.T) {
 		fast.Store(0)
 		s := newSandbox(t)
 		s.configure(strings.ReplaceAll(quick, "connect_timeout = \"1500ms\"", ""))
-		r := newRepository().mirror("fedora", c.kind, lists.URL("/"+c.kind), "fastest-mirror", c.fastest)
+		r := newLibrepoSource().mirror("fedora", c.kind, lists.URL("/"+c.kind), "fastest-mirror", c.fastest)
 		for i := range 300 {
 			r.item("fedora", fmt.Sprintf("%d.rpm", i), content(fmt.Sprintf("%d.rpm", i), 100))
 		}

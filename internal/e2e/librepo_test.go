@@ -19,7 +19,7 @@ type librepoSource struct {
 	} `json:"options"`
 }
 
-func newRepository() *librepoSource {
+func newLibrepoSource() *librepoSource {
 	r := &librepoSource{Items: map[string]map[string]any{}}
 	r.Options.Mirrors = map[string]map[string]any{}
 	return r
@@ -100,7 +100,7 @@ func TestLibrepoKinds(t *testing.T) {
 	for _, mirrors := range []int{1, 2} {
 		for _, kind := range []string{"metalink", "mirrorlist", "baseurl"} {
 			s := newSandbox(t)
-			r := newRepository()
+			r := newLibrepoSource()
 			var keys []string
 			before := len(n.log(0))
 			for i, path := range paths {
@@ -161,7 +161,7 @@ func TestLibrepoNowhere(t *testing.T) {
 			{"page-" + kind, map[string]string{"metalink": "failed", "mirrorlist": "not found"}[kind], []string{`mirror "fedora"`, "/page-" + kind}},
 		} {
 			s := newSandbox(t)
-			r := newRepository().mirror("fedora", kind, n.url(n.plain, c.list))
+			r := newLibrepoSource().mirror("fedora", kind, n.url(n.plain, c.list))
 			k := r.item("fedora", "lost.rpm", lost)
 			s.fetch(r.write(s)).ends(1).failed(k, c.kind, c.parts...)
 			s.holds()
@@ -169,7 +169,7 @@ func TestLibrepoNowhere(t *testing.T) {
 		}
 	}
 	s := newSandbox(t)
-	r := newRepository().mirror("fedora", "baseurl", one)
+	r := newLibrepoSource().mirror("fedora", "baseurl", one)
 	k := r.item("fedora", "lost.rpm", lost)
 	other := r.item("updates", "a.rpm", content("other", 10))
 	o := s.fetch(r.write(s)).ends(1)
@@ -191,7 +191,7 @@ func TestLibrepoBadMirrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSandbox(t)
-			r := newRepository().mirror("fedora", "mirrorlist", server.URL("/"+name+"/list"))
+			r := newLibrepoSource().mirror("fedora", "mirrorlist", server.URL("/"+name+"/list"))
 			server.Put("/"+name+"/list", hosttest.File{Content: mirrorlist(server.URL("/"+name+"/bad"), server.URL("/"+name+"/good"))})
 			var keys []string
 			for i := range items {
@@ -224,7 +224,7 @@ func TestLibrepoDeadMirror(t *testing.T) {
 	t.Parallel()
 	n := startNginx(t, newCA(t, "ca"))
 	s := newSandbox(t)
-	r := newRepository().mirror("fedora", "metalink", n.url(n.plain, "metalink"))
+	r := newLibrepoSource().mirror("fedora", "metalink", n.url(n.plain, "metalink"))
 	n.put("metalink", metalink("http://"+hosttest.Refused(t)+"/", "http://"+hosttest.BlackHole(t, "127.0.0.1:0")+"/", n.url(n.plain, "repo/")))
 	var keys []string
 	for i := range 30 {
@@ -243,7 +243,7 @@ func TestLibrepoAsksOnce(t *testing.T) {
 	const items = 2000
 	n := startNginx(t, newCA(t, "ca"))
 	s := newSandbox(t)
-	r := newRepository().mirror("fedora", "metalink", n.url(n.plain, "metalink")).mirror("gone", "mirrorlist", n.url(n.plain, "gone"))
+	r := newLibrepoSource().mirror("fedora", "metalink", n.url(n.plain, "metalink")).mirror("gone", "mirrorlist", n.url(n.plain, "gone"))
 	n.put("metalink", metalink(n.url(n.plain, "repo/")))
 	for i := range items {
 		data := content(fmt.Sprint("many", i), 100)

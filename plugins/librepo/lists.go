@@ -23,7 +23,7 @@ func parseMirrorlist(text string) []string {
 // from the network must not name files of this machine.
 func isWeb(url string) bool {
 	scheme, rest, found := strings.Cut(url, "://")
-	return found && rest != "" && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
+	return found && rest != "" && rest[0] != '/' && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
 }
 
 // repodata is where repositories have their metadata, of which a metalink tells.
@@ -86,7 +86,7 @@ func parseMetalink(data []byte) ([]string, error) {
 func linkOf(e *element, text string) (link, bool) {
 	url := strings.TrimSpace(text)
 	end := strings.LastIndex(url, "/"+repodata)
-	if end < 0 || !isWeb(url) {
+	if end < 0 || !isWeb(url[:end+1]) {
 		return link{}, false
 	}
 	preference, _ := strconv.Atoi(strings.TrimSpace(e.attr("preference")))
