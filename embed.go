@@ -7,4 +7,5 @@ import "embed"
 // new plugins: these get a copy, so that they build without a network.
 //
 //go:embed sdk/*.go sdk/sdktest/*.go internal/abi/*.go internal/rawjson/*.go go.mod LICENSE
+//go:embed sdk/rust/*.rs sdk/c/*.h sdk/assemblyscript/*.ts sdk/assemblyscript/package.json
 var SDK embed.FS

@@ -6,6 +6,7 @@ package scaffold
 import (
 	"bytes"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -58,7 +59,7 @@ func (o Options) check() error {
 // values are what the templates can use.
 type values struct {
 	Options
-	Title, Source, Module, Main, LanguageName, GoVersion string
+	Title, Source, Module, Main, LanguageName, GoVersion, AssemblyScript string
 }
 
 // Files returns the files of a new plugin by their path, with slashes.
@@ -66,9 +67,13 @@ func Files(o Options) (map[string][]byte, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	asc, err := assemblyScript()
+	if err != nil {
+		return nil, err
+	}
 	v := values{
 		Options: o, Title: strings.ToUpper(o.Name[:1]) + o.Name[1:], Source: "com.example." + o.Name, Module: "example.com/" + o.Name,
-		Main: layouts()[o.Language].main, LanguageName: layouts()[o.Language].name, GoVersion: goVersion(),
+		Main: layouts()[o.Language].main, LanguageName: layouts()[o.Language].name, GoVersion: goVersion(), AssemblyScript: asc,
 	}
 	files := map[string][]byte{}
 	for name, from := range layouts()[o.Language].files(o) {
@@ -114,6 +119,13 @@ func layouts() map[string]layout {
 			more: map[string]string{"go.mod": "go/go.mod.tmpl", "main_test.go": "go/main_test.go.tmpl"},
 			sdk:  copyGo,
 		},
+		"rust": {name: "Rust", main: "src/lib.rs", sdk: copyOne("sdk/rust/sourcehost.rs", "src/sourcehost.rs")},
+		"c":    {name: "C", main: "plugin.c", sdk: copyOne("sdk/c/sourcehost.h", "sourcehost.h")},
+		"assemblyscript": {
+			name: "AssemblyScript", main: "assembly/index.ts",
+			more: map[string]string{"package.json": "assemblyscript/package.json.tmpl", "assembly/tsconfig.json": "assemblyscript/tsconfig.json"},
+			sdk:  copyOne("sdk/assemblyscript/sourcehost.ts", "assembly/sourcehost.ts"),
+		},
 	}
 }
 
@@ -148,6 +160,27 @@ func copyGo(files map[string][]byte) error {
 	}
 	files["sourcehost/go.mod"] = fmt.Appendf(nil, "module github.com/sourcehost/sourcehost\n\ngo %s\n", goVersion())
 	return copyLicense(files, "sourcehost/LICENSE")
+}
+
+// copyOne adds an SDK that is one file.
+func copyOne(from, to string) func(map[string][]byte) error {
+	return func(files map[string][]byte) (err error) {
+		files[to], err = sourcehost.SDK.ReadFile(from)
+		return err
+	}
+}
+
+// assemblyScript is the version of the compiler that the SDK is tested with.
+func assemblyScript() (string, error) {
+	data, err := sourcehost.SDK.ReadFile("sdk/assemblyscript/package.json")
+	if err != nil {
+		return "", err
+	}
+	var doc struct {
+		DevDependencies map[string]string `json:"devDependencies"`
+	}
+	err = json.Unmarshal(data, &doc)
+	return doc.DevDependencies["assemblyscript"], err
 }
 
 func copyLicense(files map[string][]byte, to string) (err error) {

@@ -22,8 +22,11 @@ func compileGo(t *tools, _, out string) ([]command, error) {
 	}}, nil
 }
 
-// rustTargets are the names that WASI preview 1 has had, the new one first.
-func rustTargets() []string { return []string{"wasm32-wasip1", "wasm32-wasi"} }
+// rustTargets are the targets that a plugin can be compiled for, the one with the
+// smallest result first. The others are the names that WASI preview 1 has had.
+func rustTargets() []string {
+	return []string{"wasm32-unknown-unknown", "wasm32-wasip1", "wasm32-wasi"}
+}
 
 // compileRust calls the compiler itself: a plugin without crates needs no cargo,
 // and so no network. Of several compilers in the PATH it takes the first that has
@@ -36,13 +39,13 @@ func compileRust(t *tools, _, out string) ([]command, error) {
 	path, target := t.rustWithTarget()
 	if target == "" {
 		return nil, &MissingError{
-			Program: "the standard library of Rust for WebAssembly (" + strings.Join(rustTargets(), " or ") + ")",
-			Install: install + "` or `rustup target add wasm32-wasip1",
+			Program: "the standard library of Rust for WebAssembly (" + strings.Join(rustTargets(), ", ") + ")",
+			Install: install + "` or `rustup target add wasm32-unknown-unknown",
 		}
 	}
 	return []command{{path: path, args: []string{
 		"--edition=2021", "--crate-type=cdylib", "--crate-name=plugin", "--target=" + target,
-		"-Copt-level=s", "-Cstrip=symbols", "-Cpanic=abort", "-o", out, filepath.Join("src", "lib.rs"),
+		"-Copt-level=s", "-Clto", "-Cstrip=symbols", "-Cpanic=abort", "-o", out, filepath.Join("src", "lib.rs"),
 	}}}, nil
 }
 
@@ -70,10 +73,10 @@ func (t *tools) hasRustTarget(rustc, target string) bool {
 	return len(found) > 0
 }
 
-// compileC needs clang and lld only: the header does without a C library, and so
-// does the module, unless the plugin calls one.
+// compileC needs clang and lld only: the header does without a C library. A plugin
+// that calls one is built by its author's own commands, and packed.
 func compileC(t *tools, _, out string) ([]command, error) {
-	const install = "apt-get install clang lld wasi-libc"
+	const install = "apt-get install clang lld"
 	path, err := t.find("clang", install)
 	if err != nil {
 		return nil, err
@@ -82,7 +85,7 @@ func compileC(t *tools, _, out string) ([]command, error) {
 		return nil, err
 	}
 	return []command{{path: path, args: []string{
-		"--target=wasm32-wasi", "-O2", "-Wall", "-Wextra", "-mexec-model=reactor", "-Wl,--strip-all", "-o", out, "plugin.c",
+		"--target=wasm32", "-std=c11", "-Oz", "-flto", "-Wall", "-Wextra", "-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all", "-o", out, "plugin.c",
 	}}}, nil
 }
 
@@ -93,7 +96,10 @@ func compileAssemblyScript(t *tools, dir, out string) ([]command, error) {
 	}
 	asc := filepath.Join(dir, "node_modules", ".bin", "asc")
 	if _, err := os.Stat(asc); err != nil {
-		return nil, &MissingError{Program: "AssemblyScript's compiler asc", Install: "npm install` in " + dir + ", with npm from `apt-get install npm"}
+		return nil, &MissingError{Program: "AssemblyScript's compiler", Install: "npm install` in the folder of the plugin, and npm itself with `apt-get install npm"}
 	}
-	return []command{{path: asc, args: []string{"assembly/index.ts", "--target", "release", "--outFile", out}}}, nil
+	return []command{{path: asc, args: []string{
+		"assembly/index.ts", "-Oz", "--noAssert", "--runtime", "minimal", "--use", "abort=assembly/sourcehost/abort",
+		"--exportStart", "_initialize", "--outFile", out,
+	}}}, nil
 }
