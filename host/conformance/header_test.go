@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/sourcehost/sourcehost/host/guest"
@@ -83,8 +84,9 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 	}
 }
 
-// BenchmarkHeader prints the size of the example plugin in each language, how
-// long it takes until it can be called, and its time per item.
+// BenchmarkHeader prints the size of the example plugin in each language, with its
+// manifest, and its time per item: that of the processor, which says the same on a
+// machine that has other things to do.
 func BenchmarkHeader(b *testing.B) {
 	input := page()
 	for _, language := range languages {
@@ -97,14 +99,24 @@ func BenchmarkHeader(b *testing.B) {
 			if err != nil || strings.Count(string(out), "mirror.acme") != 256 {
 				b.Fatal(err)
 			}
+			before := processorTime(b)
 			for b.Loop() {
 				if _, err := pool.Call(ctx, abi.Prepare, input, nil); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/256, "ns/item")
+			b.ReportMetric(float64(processorTime(b)-before)/float64(b.N)/256, "cpu-ns/item")
 			b.ReportMetric(float64(len(wasm)), "bytes")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// processorTime is what this process has used so far, in nanoseconds.
+func processorTime(b *testing.B) int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return u.Utime.Nano() + u.Stime.Nano()
 }

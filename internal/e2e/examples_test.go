@@ -331,3 +331,30 @@ action = "skip"
 		t.Errorf("%d requests were made for items that the policy forbids", n)
 	}
 }
+
+// The configuration in the README of each example is accepted, and grants what the
+// plugin uses of what it requests.
+func TestExampleReadmes(t *testing.T) {
+	t.Parallel()
+	all, err := filepath.Glob("../../plugins/examples/*/README.md")
+	if err != nil || len(all) < 5 {
+		t.Fatalf("%d READMEs, %v", len(all), err)
+	}
+	for _, readme := range all {
+		name := filepath.Base(filepath.Dir(readme))
+		text, err := os.ReadFile(readme)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, toml, _ := strings.Cut(string(text), "```toml\n")
+		toml, _, found := strings.Cut(toml, "```")
+		s := newSandbox(t)
+		s.configure(strings.Replace(toml, "/usr/lib/sourcehost/plugins/"+name+".wasm", example(t, name), 1))
+		cmd := exec.Command(built.program, "sources", "-v")
+		cmd.Env = s.env
+		out, err := cmd.CombinedOutput()
+		if !found || err != nil || !strings.Contains(string(out), name) || strings.Contains(string(out), "not requested") {
+			t.Errorf("%s: %v\n%s\n%s", readme, err, out, toml)
+		}
+	}
+}
