@@ -7,12 +7,30 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
 const root = "../../"
+
+// config is the runtime's configuration in all tests: a guest is compiled once, and
+// may take its time on a machine that does other things.
+var config = guest.Config{Limits: guest.Limits{LoadTime: 10 * time.Minute, HookTime: 10 * time.Minute}}
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "sourcehost-conformance-")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		config.CacheDir = dir
+		return m.Run()
+	}())
+}
 
 // languages are those in which the guests of this repository are written.
 var languages = []string{"go", "c", "c-libc", "rust", "assemblyscript"}
@@ -49,7 +67,7 @@ func TestLanguages(t *testing.T) {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
 			wasm := built(t, language, "conformance", "testdata/guests/conformance/plugin.json")
-			results, err := Run(context.Background(), language, wasm)
+			results, err := Run(context.Background(), config, language, wasm)
 			if err != nil {
 				t.Fatal(err)
 			}

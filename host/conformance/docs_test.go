@@ -42,7 +42,7 @@ func TestCommandsOfTheDocument(t *testing.T) {
 			built(t, language, "header", headerManifest) // skips where there is no toolchain
 			program, _, _ := strings.Cut(commands[i], " ")
 			wasm := buildBeside(t, root+files[program], commands[i])
-			p, err := guest.NewRuntime(guest.Config{}).Load(guest.Source{Name: language, Wasm: wasm})
+			p, err := guest.NewRuntime(config).Load(guest.Source{Name: language, Wasm: wasm})
 			if err != nil {
 				t.Fatal(err)
 			}

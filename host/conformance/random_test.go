@@ -91,7 +91,7 @@ func TestRandomJSON(t *testing.T) {
 	for _, language := range languages {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
-			r := guest.NewRuntime(guest.Config{})
+			r := guest.NewRuntime(config)
 			t.Cleanup(func() { r.Close(context.Background()) })
 			p, err := r.Load(guest.Source{Name: language, Trusted: true, Wasm: built(t, language, "conformance", "testdata/guests/conformance/plugin.json")})
 			if err != nil {
