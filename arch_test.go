@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -39,8 +42,8 @@ var rules = []rule{
 		reason: "the contract is the root of everything and is linked into every Go plugin",
 	},
 	{
-		packages: []string{"internal/plugin"}, only: []string{"internal/abi", "internal/rawjson"}, standard: true,
-		reason: "a plugin's manifest is read without a runtime, also by tools",
+		packages: []string{"internal/plugin"}, only: []string{"internal/abi", "internal/rawjson", "internal/nearest"}, standard: true,
+		reason: "a plugin's manifest is read without a runtime, also by tools; no guest has it, so it may say which name was probably meant",
 	},
 	{
 		packages: []string{"sdk/..."}, only: []string{"internal/abi", "internal/rawjson", "sdk/..."}, standard: true,
@@ -51,9 +54,13 @@ var rules = []rule{
 		reason: "a built-in plugin can do what any plugin can, and is an example for authors; plugins/internal is what several of them share",
 	},
 	{
-		packages: []string{"host/download", "host/container", "host/command", "host/secret", "host/store"},
+		packages: []string{"host/artifact", "host/download", "host/container", "host/command", "host/secret", "host/store"},
 		only:     []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
+	},
+	{
+		packages: []string{"internal/sampleimage"}, only: []string{}, standard: true,
+		reason: "what it serves is compared with what this program fetches, so it shares no code with that",
 	},
 	{
 		packages: []string{"host/manifest"},
@@ -66,7 +73,7 @@ var rules = []rule{
 		reason: "the configuration file is data; the command wires it into the host",
 	},
 	{
-		packages: []string{"host/guest"}, only: []string{"internal/abi", "internal/rawjson", "internal/plugin"},
+		packages: []string{"host/guest"}, only: []string{"internal/abi", "internal/rawjson", "internal/plugin", "host/guest/frame", "host/guest/confine"},
 		reason: "the runtime knows the contract, not what the host does with it",
 	},
 	{
@@ -74,12 +81,46 @@ var rules = []rule{
 		reason: "the kit tests guests against the runtime and the contract, without a host behind them",
 	},
 	{
+		packages: []string{"host/guest/confine"}, only: []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
+		reason: "how a process is confined does not depend on what runs in it",
+	},
+	{
+		packages: []string{"host/guest/frame"}, only: []string{"internal/abi"}, standard: true,
+		reason: "what a worker sends is decoded without anything that it could reach",
+	},
+	{
 		packages: []string{"host", "cmd/...", "internal/demo", "internal/builtin", "host/osbuild", "host/hosttest"},
 		never:    []string{"github.com/tetratelabs/wazero/..."},
 		reason:   "only host/guest knows the WebAssembly runtime, so that it can be replaced",
 	},
 	{
-		packages: []string{"host"}, never: []string{module + "host/osbuild", module + "cmd/...", module + "internal/builtin"},
+		packages: []string{"internal/author/cases"}, only: []string{"host", "host/guest", "internal/abi", "internal/nearest", "internal/plugin", "internal/rawjson"},
+		reason: "a plugin under test is held to the host's own rules, and to nothing else",
+	},
+	{
+		packages: []string{"internal/author/conform"}, only: []string{"host", "host/guest", "internal/abi", "internal/author/cases", "internal/plugin"},
+		reason: "the kit knows the contract, and no plugin in particular",
+	},
+	{
+		packages: []string{"internal/author/scaffold", "internal/author/toolchain"}, only: []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
+		reason: "files and compilers: nothing of a plugin is run there",
+	},
+	{
+		packages: []string{"host", "host/guest", "host/download", "host/store", "host/manifest", "host/config"}, never: []string{"oras.land/..."},
+		reason: "only host/artifact knows registries of plugins, so that its library can be replaced",
+	},
+	{
+		packages: []string{"host/osbuild"}, only: []string{"host", "internal/abi", "internal/rawjson"},
+		never:  []string{"net", "net/..."},
+		reason: "the service turns osbuild's messages into requests of the host and back; the command wires the rest",
+	},
+	{
+		packages: []string{"host/osbuild/libdir"}, only: []string{"host/osbuild"},
+		never:  []string{"net", "net/...", "os/exec"},
+		reason: "installing needs to know versions of osbuild, not how anything is fetched; it uses no network and runs nothing",
+	},
+	{
+		packages: []string{"host"}, never: []string{module + "host/osbuild", module + "host/osbuild/libdir", module + "cmd/...", module + "internal/builtin"},
 		reason: "osbuild's protocol and the command line are users of the host, not parts of it",
 	},
 }
@@ -114,6 +155,32 @@ func TestImports(t *testing.T) {
 		if !used && !strings.HasSuffix(r.packages[0], "/...") {
 			t.Errorf("no package matches the rule for %v: adapt it", r.packages)
 		}
+	}
+}
+
+// TestProtocolStaysHome finds the words of osbuild's service protocol elsewhere
+// than in host/osbuild.
+func TestProtocolStaysHome(t *testing.T) {
+	words := []string{"args-via-fd", "dst_cache", "source_type", "UnixRights"}
+	seen := false
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, w := range words {
+			switch {
+			case !strings.Contains(string(text), w):
+			case filepath.Dir(path) == "host/osbuild":
+				seen = true
+			default:
+				t.Errorf("%s says %q: only host/osbuild knows the service protocol, so that a change of it stays there", path, w)
+			}
+		}
+		return err
+	})
+	if err != nil || !seen {
+		t.Errorf("the protocol was found in host/osbuild: %v; %v", seen, err)
 	}
 }
 

@@ -146,3 +146,35 @@ func TestReadingAPipeDoesNotBlock(t *testing.T) {
 		}
 	}
 }
+
+// A chained plugin may make only those images come that it was granted.
+func TestChainedPluginIsHeldToItsImages(t *testing.T) {
+	caps := []plugin.Capability{{Name: "image", Values: []string{"*"}, Reason: "any"}}
+	before := `{"image":{"name":"quay.io/team/app","digest":"d"}}`
+	for desc, denied := range map[string]string{
+		before: "",
+		`{"image":{"name":"mirror.example/team/app","digest":"d"}}`:                                                     "",
+		`{"image":{"name":"mirror.example/team/app/sub","digest":"d"}}`:                                                 "",
+		`{"image":{"name":"mirror.example/team/application","digest":"d"}}`:                                             `image \"docker://mirror.example/team/application\"`,
+		`{"image":{"name":"docker.io/x","digest":"d"}}`:                                                                 `image \"docker://docker.io/x\"`,
+		`{"image":{"name":"quay.io/team/app","digest":"d","tls-verify":false}}`:                                         "certificates",
+		`{"image":{"name":"quay.io/team/app","digest":"d","containers-transport":"containers-storage"}}`:                `image \"containers-storage:\"`,
+		`{"image":{"name":"quay.io/team/app","digest":"d","storage-location":"/x"}}`:                                    `image \"containers-storage:\"`,
+		`{"nested":[{"image":{"name":"docker.io/x"}}],"image":{"name":"quay.io/team/app"}}`:                             `image \"docker://docker.io/x\"`,
+		`{"remote":{"url":"https://elsewhere.example/","contenturl":"https://quay.io/"}}`:                               `download \"https://`,
+		`{"image":{"name":"mirror.example/team/app","digest":"d"},"remote":{"contenturl":"https://elsewhere.example"}}`: `download \"https://elsewhere.example`,
+	} {
+		p := scripted(t, preparer("chained", caps...), `{"prepare":{"each":`+quoted(`{"key":"$KEY","desc":`+desc+`}`)+`}}`)
+		p.Builtin, p.Grant = false, host.Grant{Image: []string{"docker://mirror.example/team/app"}}
+		m := source()
+		m.Produces, m.Formats = plugin.ProducesImage, []plugin.Format{{Name: "dir", Part: "image"}}
+		h := newHost(t, func(c *host.Config) { c.Prepare = map[string][]string{testSource: {"chained"}} },
+			scripted(t, m, `{"fetch_one":{"each":"{\"key\":\"$KEY\",\"error\":{\"kind\":\"invalid\",\"message\":\"it came through\"}}"}}`), p)
+		res := run(t, h, t.TempDir(), []host.Item{{Key: keyOf("x"), Desc: []byte(before)}})
+		if denied == "" {
+			wantError(t, res.Items[0], "invalid", "it came through")
+			continue
+		}
+		wantError(t, res.Items[0], "denied", "chained", strings.ReplaceAll(denied, `\"`, `"`))
+	}
+}

@@ -2,8 +2,9 @@ package host
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/sourcehost/sourcehost/host/manifest"
@@ -43,12 +44,22 @@ func (l *loaded) checkConfig() error {
 	}
 	schema, err := manifest.CompileValueSchema(l.Name, l.manifest.Config)
 	if err != nil {
-		return err
+		return settingf([]string{"plugin", l.Name, "path"}, "plugin %q: %w", l.Name, err)
 	}
-	if problems := schema.Check("", l.Config); len(problems) > 0 {
-		return fmt.Errorf("[plugin.%s.config] is wrong:\n%v", l.Name, problems)
+	var errs []error
+	for _, problem := range schema.Check("", l.Config) {
+		errs = append(errs, settingf(append([]string{"plugin", l.Name, "config"}, tokens(problem.Pointer)...), "plugin %q: its config: %v", l.Name, problem))
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// tokens takes a JSON pointer apart.
+func tokens(pointer string) []string {
+	all := strings.Split(pointer, "/")[1:]
+	for i := range all {
+		all[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(all[i])
+	}
+	return all
 }
 
 // check runs one of the plugin's schemas. A schema that does not compile is a
@@ -167,6 +178,11 @@ type SourceInfo struct {
 // PluginInfo describes a plugin.
 type PluginInfo struct {
 	Name, Version, Summary string
+	// Description is further text, one paragraph or line per entry, and Schema
+	// the JSON Schema (draft 4) of the source object; both as in the plugin's
+	// manifest.
+	Description []string
+	Schema      json.RawMessage
 	// Origin is the path of the file, or "builtin:NAME".
 	Origin  string
 	Builtin bool
@@ -179,6 +195,9 @@ type PluginInfo struct {
 	// Unrequested are grants that the plugin does not request, each as
 	// "capability value"; they have no effect.
 	Unrequested []string
+	// Isolation is how the process of a plugin is confined that is not built in,
+	// on this machine.
+	Isolation []IsolationInfo
 }
 
 // CapabilityInfo is one use of a capability that a plugin requests.
@@ -187,15 +206,18 @@ type CapabilityInfo struct {
 	// Granted says whether the operator allows it. A request for any value ("*")
 	// counts as granted when at least one value is.
 	Granted bool
+	// Partly says that some uses within the request are allowed and others not.
+	Partly bool
 }
 
-// Sources describes all sources in the order of their names. It runs no plugin.
+// Sources describes all sources in the order of their names. It runs no plugin, but
+// starts a process where there is a plugin that needs one, to see how it is confined.
 func (h *Host) Sources() []SourceInfo {
 	var infos []SourceInfo
 	for _, name := range h.sourceNames() {
-		info := SourceInfo{Name: name, Plugin: h.serves[name].info()}
+		info := SourceInfo{Name: name, Plugin: h.info(h.serves[name])}
 		for _, l := range h.chain(name) {
-			info.Prepare = append(info.Prepare, l.info())
+			info.Prepare = append(info.Prepare, h.info(l))
 		}
 		infos = append(infos, info)
 	}
@@ -207,15 +229,15 @@ func (h *Host) Sources() []SourceInfo {
 func (h *Host) Plugins() []PluginInfo {
 	infos := make([]PluginInfo, len(h.plugins))
 	for i, l := range h.plugins {
-		infos[i] = l.info()
+		infos[i] = h.info(l)
 	}
 	return infos
 }
 
-func (l *loaded) info() PluginInfo {
+func (h *Host) info(l *loaded) PluginInfo {
 	m := l.manifest
 	info := PluginInfo{
-		Name: l.Name, Version: m.Version, Summary: m.Summary, Origin: l.origin(), Builtin: l.Builtin,
+		Name: l.Name, Version: m.Version, Summary: m.Summary, Description: m.Description, Schema: m.Schema, Origin: l.origin(), Builtin: l.Builtin,
 		SHA256: l.guest.Hash(), Hooks: m.Hooks, Produces: m.Produces, ContentType: m.ContentType,
 	}
 	for _, c := range m.Capabilities {
@@ -224,11 +246,13 @@ func (l *loaded) info() PluginInfo {
 			values = []string{anything}
 		}
 		for _, v := range values {
-			info.Capabilities = append(info.Capabilities, CapabilityInfo{
-				Name: c.Name, Value: v, Reason: c.Reason, Granted: l.policy.granting(c.Name, v),
-			})
+			granted, partly := l.policy.granting(c.Name, v)
+			info.Capabilities = append(info.Capabilities, CapabilityInfo{Name: c.Name, Value: v, Reason: c.Reason, Granted: granted, Partly: partly})
 		}
 	}
 	info.Unrequested = l.policy.unrequested()
+	if !l.Builtin {
+		info.Isolation = h.isolation()
+	}
 	return info
 }

@@ -6,9 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/host/manifest"
 	"github.com/sourcehost/sourcehost/host/secret"
+	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
@@ -100,6 +103,43 @@ func TestConfigurationErrors(t *testing.T) {
 	h := newHost(t, func(c *host.Config) { c.Serve = map[string]string{testSource: "test", "org.example.new": "test"} }, good, foreign)
 	if infos := h.Sources(); len(infos) != 2 || infos[0].Name != "org.example.new" || infos[1].Plugin.Name != "test" {
 		t.Errorf("sources are %+v", infos)
+	}
+}
+
+// TestErrorsNameSettings: all that is wrong is found at once, and each error leads
+// to its part of the configuration.
+func TestErrorsNameSettings(t *testing.T) {
+	good, strict := scripted(t, source(), "{}"), source()
+	strict.Name, strict.Sources = "strict", nil
+	strict.Hooks, strict.Produces, strict.ContentType = []abi.Hook{abi.Prepare}, "", ""
+	strict.Config = json.RawMessage(`{"type":"object","properties":{"a/b":{"type":"array","items":{"type":"string"}}}}`)
+	wrong := scripted(t, strict, `{"a/b":["x",1,2]}`)
+	pinned := good
+	pinned.Name, pinned.SHA256 = "pinned", strings.Repeat("0", 64)
+	_, err := host.New(testConfig(t, func(c *host.Config) {
+		c.Prepare = map[string][]string{testSource: {"test", "nobody", "gone", wrong.Name}, testSource + "s": nil}
+		c.Serve = map[string]string{"org.example.a": "nobody", "org.example.b": "gone"}
+	}, good, wrong, pinned, host.Plugin{Name: "gone", Path: "/nonexistent/x.wasm"}))
+	var got []string
+	for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
+		var nested interface{ Unwrap() []error }
+		if errors.As(err, &nested) {
+			for _, err := range nested.Unwrap() {
+				got = append(got, strings.Join(err.(*host.UsageError).Setting, " "))
+			}
+			continue
+		}
+		got = append(got, strings.Join(err.(*host.UsageError).Setting, " "))
+	}
+	want := []string{
+		"plugin " + wrong.Name + " config a/b 1", "plugin " + wrong.Name + " config a/b 2",
+		"plugin pinned sha256", "plugin gone path",
+		"source org.example.a plugin",
+		"source " + testSource + " prepare 0", "source " + testSource + " prepare 1",
+		"source " + testSource + "s",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s\n%v", diff, err)
 	}
 }
 

@@ -56,7 +56,13 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // UsageError says that the configuration, the manifest or the request is wrong,
 // as opposed to something that failed while it was carried out.
-type UsageError struct{ Err error }
+type UsageError struct {
+	Err error
+	// Setting leads to the part of the configuration that is wrong, by the names
+	// that its file has: "plugin", "acme", "path". It is empty when no part is
+	// known.
+	Setting []string
+}
 
 func (e *UsageError) Error() string { return e.Err.Error() }
 
@@ -65,6 +71,11 @@ func (e *UsageError) Unwrap() error { return e.Err }
 
 func usagef(format string, args ...any) error {
 	return &UsageError{Err: fmt.Errorf(format, args...)}
+}
+
+// settingf is usagef for a part of the configuration.
+func settingf(setting []string, format string, args ...any) error {
+	return &UsageError{Setting: setting, Err: fmt.Errorf(format, args...)}
 }
 
 // shorten cuts s, which came from outside, to at most n bytes of a message.

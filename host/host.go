@@ -8,6 +8,8 @@
 //	...
 //	defer h.Close()
 //	result, err := h.Run(ctx, host.Request{Source: "org.osbuild.curl", Items: items, Store: dir})
+//
+// A program with plugins that are not built in calls WorkerMain first in main.
 package host
 
 import (
@@ -15,12 +17,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -62,7 +63,8 @@ type Config struct {
 	// Secrets are the secrets that plugins may refer to by name.
 	Secrets []secret.Spec
 	// CacheDir is the folder for compiled plugins. Empty means that plugins are
-	// compiled in each process that uses them.
+	// compiled in each process that uses them, those that are not built in once
+	// for each instance.
 	CacheDir string
 	// Root is the folder under which the absolute paths of plugins (files to
 	// read, certificates, keys) are looked up. Empty means "/".
@@ -112,7 +114,8 @@ type Plugin struct {
 	// is not pinned.
 	SHA256 string
 	// Builtin says that the plugin is part of the program: it is granted what it
-	// requests, and runs without the checks that stop a plugin at its deadline.
+	// requests, and runs in this process. Any other runs in processes of its own,
+	// for which the program must call WorkerMain.
 	Builtin bool
 	// Grant is what a plugin that is not built in may use.
 	Grant Grant
@@ -143,19 +146,20 @@ type loaded struct {
 }
 
 // New reads and checks all plugins, without running any, and returns a Host. An
-// error says which plugin or setting is wrong, and is a *UsageError.
+// error says which plugin or setting is wrong: it is a *UsageError, or joins
+// several.
 func New(cfg Config) (*Host, error) {
 	if cfg.Workers == 0 {
 		cfg.Workers = DefaultWorkers
 	}
 	if cfg.Workers < 1 || cfg.Workers > MaxWorkers {
-		return nil, usagef("workers is %d, but must be between 1 and %d", cfg.Workers, MaxWorkers)
+		return nil, settingf([]string{"workers"}, "workers is %d, but must be between 1 and %d", cfg.Workers, MaxWorkers)
 	}
 	if cfg.PageItems == 0 {
 		cfg.PageItems = abi.DefaultPageItems
 	}
 	if cfg.PageItems < 1 {
-		return nil, usagef("the number of items in a page is %d, but must be at least 1", cfg.PageItems)
+		return nil, settingf([]string{"limits", "page_items"}, "the number of items in a page is %d, but must be at least 1", cfg.PageItems)
 	}
 	if cfg.Environ == nil {
 		cfg.Environ = os.LookupEnv
@@ -169,7 +173,7 @@ func New(cfg Config) (*Host, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	secrets, err := secret.New(cfg.Secrets, secret.WithEnviron(cfg.Environ), secret.WithLogger(cfg.Logger))
+	secrets, err := secret.New(cfg.Secrets, secret.WithEnviron(cfg.Environ), secret.WithLogger(cfg.Logger), secret.WithRunner(runSecretCommand))
 	if err != nil {
 		return nil, &UsageError{Err: err}
 	}
@@ -214,6 +218,7 @@ const closeTime = time.Second
 // Close returns an error that names it.
 func (h *Host) Close() error {
 	h.engine.Close()
+	h.secrets.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	return h.runtime.Close(ctx)
@@ -221,36 +226,39 @@ func (h *Host) Close() error {
 
 // load reads all plugins and finds out which source is served by which.
 func (h *Host) load() error {
-	byName := map[string]*loaded{}
+	var errs []error
+	byName := map[string]*loaded{} // nil for a plugin that could not be loaded
 	for _, p := range h.cfg.Plugins {
-		if byName[p.Name] != nil {
+		if _, twice := byName[p.Name]; twice {
 			return usagef("two plugins are named %q", p.Name)
 		}
 		l, err := h.loadOne(p)
-		if err != nil {
-			return &UsageError{Err: fmt.Errorf("plugin %q: %w", p.Name, err)}
-		}
 		byName[p.Name] = l
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		h.plugins = append(h.plugins, l)
 	}
-	if err := h.assign(byName); err != nil {
-		return err
-	}
-	return h.checkChains(byName)
+	errs = append(errs, h.assign(byName)...)
+	return errors.Join(append(errs, h.checkChains(byName)...)...)
 }
 
 func (h *Host) loadOne(p Plugin) (*loaded, error) {
+	wrong := func(key string, err error) (*loaded, error) {
+		return nil, settingf([]string{"plugin", p.Name, key}, "plugin %q: %w", p.Name, err)
+	}
 	if p.Wasm == nil {
 		data, err := readPlugin(p.Path, moduleLimit(h.cfg.Limits))
 		if err != nil {
-			return nil, err
+			return wrong("path", err)
 		}
 		p.Wasm = data
 	}
 	if p.SHA256 != "" {
 		sum := sha256.Sum256(p.Wasm)
 		if got := hex.EncodeToString(sum[:]); !strings.EqualFold(got, p.SHA256) {
-			return nil, fmt.Errorf("%s has the sha256 %s, but the configuration pins %s: if the change is meant, pin the new one", p.origin(), got, p.SHA256)
+			return wrong("sha256", fmt.Errorf("%s has the sha256 %s, but the configuration pins %s: if the change is meant, pin the new one", p.origin(), got, p.SHA256))
 		}
 	}
 	pol := newPolicy(p, h.cfg.Root)
@@ -260,7 +268,7 @@ func (h *Host) loadOne(p Plugin) (*loaded, error) {
 		Clock: p.Builtin || p.Grant.Clock, Random: p.Builtin || p.Grant.Random,
 	})
 	if err != nil {
-		return nil, err
+		return wrong("path", err)
 	}
 	l := &loaded{Plugin: p, guest: g, manifest: g.Manifest(), policy: pol}
 	pol.request(l.manifest.Capabilities)
@@ -312,116 +320,4 @@ func moduleLimit(l guest.Limits) int64 {
 		return int64(l.ModuleBytes)
 	}
 	return abi.DefaultModuleBytes
-}
-
-// assign finds the plugin of each source: what Serve says, else the one plugin
-// whose manifest names it. A built-in plugin is replaced only by what Serve says:
-// a plugin that was configured for its prepare hook must not take a source over.
-func (h *Host) assign(byName map[string]*loaded) error {
-	for _, l := range h.plugins {
-		for _, source := range l.manifest.Sources {
-			other := h.serves[source]
-			switch {
-			case other == nil:
-				h.serves[source] = l
-			case other.Builtin != l.Builtin:
-				h.keepBuiltin(source, other, l)
-			case h.cfg.Serve[source] == "":
-				return usagef("the plugins %q and %q both serve %s: name one as its plugin in the configuration", other.Name, l.Name, source)
-			}
-		}
-	}
-	for source, name := range h.cfg.Serve {
-		l := byName[name]
-		if l == nil {
-			return usagef("the source %s is to be served by the plugin %q, which does not exist; there are: %s", source, name, h.pluginNames())
-		}
-		if len(l.manifest.Sources) == 0 {
-			return usagef("the source %s is to be served by the plugin %q, which can only prepare the items of other sources", source, name)
-		}
-		h.serves[source] = l
-	}
-	return nil
-}
-
-// keepBuiltin lets the built-in one of two plugins serve a source.
-func (h *Host) keepBuiltin(source string, a, b *loaded) {
-	builtin, configured := a, b
-	if b.Builtin {
-		builtin, configured = b, a
-	}
-	h.serves[source] = builtin
-	if h.cfg.Serve[source] == "" {
-		h.log.Warn("a plugin names a source that a built-in plugin serves; it serves it only when the source's configuration says so",
-			"plugin", configured.Name, "source", source)
-	}
-}
-
-// checkChains makes sure that every chained plugin exists and can filter or prepare.
-func (h *Host) checkChains(byName map[string]*loaded) error {
-	for source, chain := range h.cfg.Prepare {
-		if h.serves[source] == nil {
-			return usagef("plugins are to prepare the items of %s, which no plugin serves; known sources: %s", source, strings.Join(h.sourceNames(), ", "))
-		}
-		for _, name := range chain {
-			l := byName[name]
-			if l == nil {
-				return usagef("the plugin %q that is to prepare the items of %s does not exist; there are: %s", name, source, h.pluginNames())
-			}
-			if !l.manifest.Has(abi.Prepare) && !l.manifest.Has(abi.Filter) {
-				return usagef("the plugin %q that is to prepare the items of %s has neither a %s nor a %s hook", name, source, abi.Filter, abi.Prepare)
-			}
-		}
-	}
-	return nil
-}
-
-// chain returns the plugins whose prepare hook runs before the source's own.
-func (h *Host) chain(source string) []*loaded {
-	var chain []*loaded
-	for _, name := range h.cfg.Prepare[source] {
-		i := slices.IndexFunc(h.plugins, func(l *loaded) bool { return l.Name == name })
-		chain = append(chain, h.plugins[i])
-	}
-	return chain
-}
-
-func (h *Host) pluginNames() string {
-	names := make([]string, len(h.plugins))
-	for i, l := range h.plugins {
-		names[i] = l.Name
-	}
-	sort.Strings(names)
-	return strings.Join(names, ", ")
-}
-
-// sourceNames are the names of all sources that are served, sorted.
-func (h *Host) sourceNames() []string {
-	names := make([]string, 0, len(h.serves))
-	for name := range h.serves {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
-}
-
-// serving returns the plugin of a source, or an error that lists the known ones.
-func (h *Host) serving(source string) (*loaded, error) {
-	if l := h.serves[source]; l != nil {
-		return l, nil
-	}
-	return nil, usagef("%s", h.unknownSource(source))
-}
-
-func (h *Host) unknownSource(source string) string {
-	return fmt.Sprintf("no plugin serves the source %q; known sources: %s", shorten(source, 100), strings.Join(h.sourceNames(), ", "))
-}
-
-// Aliases returns the old names that "items" has in manifests of the source. It
-// fits manifest.Options.
-func (h *Host) Aliases(source string) []string {
-	if l := h.serves[source]; l != nil {
-		return l.manifest.ItemsAlias
-	}
-	return nil
 }

@@ -47,6 +47,7 @@ var scriptedWasm = sync.OnceValues(func() ([]byte, error) {
 var compileCache = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "sourcehost-cache-") })
 
 func TestMain(m *testing.M) {
+	host.WorkerMain()
 	code := m.Run()
 	if dir, err := compileCache(); err == nil {
 		os.RemoveAll(dir)

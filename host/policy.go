@@ -127,21 +127,32 @@ func grantFor(capability, value string) string {
 }
 
 // granting reports whether a requested value is granted; of a request for any
-// value, whether at least one is.
-func (p *policy) granting(capability, value string) bool {
-	if value == anything {
-		return len(p.granted[capability]) > 0
+// value, whether at least one is. It is partly granted when some uses that it
+// covers are granted and others not.
+func (p *policy) granting(capability, value string) (granted, partly bool) {
+	if covers(capability, p.granted[capability], value) {
+		return true, false
 	}
-	return covers(capability, p.granted[capability], value)
+	if value == anything {
+		some := len(p.granted[capability]) > 0
+		return some, some
+	}
+	return false, slices.ContainsFunc(p.granted[capability], func(entry string) bool {
+		return covers(capability, []string{value}, strings.TrimSuffix(entry, "/"))
+	})
 }
 
-// unrequested lists the grants that no request asks for.
+// unrequested lists the grants that no request asks for, not even for a part of
+// them.
 func (p *policy) unrequested() []string {
 	var list []string
 	for capability, values := range p.granted {
+		asked := p.requested[capability]
 		for _, v := range values {
-			asked := p.requested[capability]
-			if !slices.Contains(asked, anything) && !slices.Contains(asked, v) && !covers(capability, asked, strings.TrimSuffix(v, "/")) {
+			within := func(request string) bool {
+				return request == v || request == anything || covers(capability, []string{v}, strings.TrimSuffix(request, "/"))
+			}
+			if !slices.ContainsFunc(asked, within) && !covers(capability, asked, strings.TrimSuffix(v, "/")) {
 				list = append(list, capability+" "+v)
 			}
 		}

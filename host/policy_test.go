@@ -160,3 +160,37 @@ func TestReadStaysBeneathTheGrant(t *testing.T) {
 		}
 	}
 }
+
+// TestVerdicts: what a request gets of a grant, and whether the grant is of use.
+func TestVerdicts(t *testing.T) {
+	for _, c := range []struct {
+		capability, request, grant string
+		granted, partly, unused    bool
+	}{
+		{"download", "*", "*", true, false, false},
+		{"download", "*", "https://a.example/", true, true, false},
+		{"download", "https://a.example/", "*", true, false, false},
+		{"download", "https://a.example/", "https://a.example/", true, false, false},
+		{"download", "https://a.example/x/", "https://a.example/", true, false, false},
+		{"download", "https://a.example/", "https://a.example/x/", false, true, false},
+		{"download", "https://a.example/", "https://b.example/", false, false, true},
+		{"read", "/etc/a/", "/etc/", true, false, false},
+		{"read", "/etc/a", "/etc/", true, false, false},
+		{"read", "/", "/etc/a", false, true, false},
+		{"read", "/etc/", "/etc/a/", false, true, false},
+		{"read", "/etc/a", "/etc/b", false, false, true},
+		{"env", "A", "A", true, false, false},
+		{"env", "A", "B", false, false, true},
+		{"clock", "*", "*", true, false, false},
+	} {
+		p := &policy{granted: map[string][]string{c.capability: {c.grant}}, requested: map[string][]string{c.capability: {c.request}}}
+		granted, partly := p.granting(c.capability, c.request)
+		if unused := len(p.unrequested()) > 0; granted != c.granted || partly != c.partly || unused != c.unused {
+			t.Errorf("%s: request %s, grant %s: granted %v, partly %v, unused %v", c.capability, c.request, c.grant, granted, partly, unused)
+		}
+	}
+	nothing := &policy{requested: map[string][]string{"download": {"*"}}}
+	if granted, partly := nothing.granting("download", "*"); granted || partly {
+		t.Errorf("without a grant: %v, %v", granted, partly)
+	}
+}

@@ -141,6 +141,15 @@ func (r *Rules) uses(op string, req []byte) ([]reference, error) {
 		}
 		_, err := abi.DecodePut(message)
 		return nil, err
+	case abi.OpHTTP:
+		return httpUses(req)
+	case abi.OpProbe:
+		p, err := abi.DecodeProbe(req)
+		var uses []reference
+		for _, url := range p.URLs {
+			uses = append(uses, reference{plugin.CapHTTP, url})
+		}
+		return uses, err
 	case abi.OpExec:
 		e, err := abi.DecodeExec(req)
 		return programUses(e), err
@@ -149,6 +158,22 @@ func (r *Rules) uses(op string, req []byte) ([]reference, error) {
 		return programUses(append(p.Steps, p.Finally...)...), err
 	}
 	return nil, nil
+}
+
+// httpUses are what a request of a plugin's own takes: what a download would, with
+// another capability for the URL.
+func httpUses(req []byte) ([]reference, error) {
+	q, err := abi.DecodeHTTPRequest(req)
+	if err != nil {
+		return nil, err
+	}
+	uses := []reference{{plugin.CapHTTP, q.URL}}
+	for _, ref := range sorted(references(req)) {
+		if ref.capability != plugin.CapDownload {
+			uses = append(uses, ref)
+		}
+	}
+	return uses, nil
 }
 
 func programUses(steps ...abi.Exec) []reference {

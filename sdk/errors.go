@@ -3,9 +3,14 @@ package sdk
 import "github.com/sourcehost/sourcehost/internal/abi"
 
 // KindOf returns the kind of an error, also of one that wraps an *Error;
-// ErrFailed when it has none. A path that Context.Read did not find, for
-// example, is ErrNotFound.
-func KindOf(err error) Kind { return reported(err).Kind }
+// ErrFailed when it has none, and "" for nil. A path that Context.Read did not
+// find, for example, is ErrNotFound.
+func KindOf(err error) Kind {
+	if err == nil {
+		return ""
+	}
+	return reported(err).Kind
+}
 
 // reported turns any error into one that can cross to the host. A wrapped
 // *Error lends its kind and hint; the message is the whole chain's.

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
-	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/host/manifest"
 )
 
@@ -46,7 +45,7 @@ one as its "manifest", or just {"sources": {...}}.`,
 		if err != nil {
 			return err
 		}
-		h, err := host.New(cfg)
+		h, err := a.newHost(cfg)
 		if err != nil {
 			return err
 		}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/sourcehost/sourcehost/host"
 )
 
 // completionCommand prints the script that makes a shell complete our commands.
@@ -50,7 +48,7 @@ func (a *app) completeSources(cmd *cobra.Command, args []string, _ string) ([]st
 	if err != nil {
 		return nil, none
 	}
-	h, err := host.New(cfg)
+	h, err := a.newHost(cfg)
 	if err != nil {
 		return nil, none
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/host/config"
+	"github.com/sourcehost/sourcehost/host/container"
 	"github.com/sourcehost/sourcehost/host/download"
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/host/secret"
@@ -40,32 +42,40 @@ func (a *app) hostConfig() (host.Config, error) {
 	if err != nil {
 		return host.Config{}, &usageError{err: err}
 	}
+	a.file = file
 	cfg := host.Config{
 		Workers:        file.Workers,
 		Root:           file.Root,
 		CacheDir:       a.cacheDir(file.CacheDir),
 		Limits:         limits(file.Limits),
 		PageItems:      file.Limits.PageItems,
+		PutBytes:       file.Limits.PutBytes,
+		ProgramTimeout: file.Limits.ProgramTimeout,
 		Download:       downloads(file.Download),
 		Environ:        a.env,
 		AllowLinkLocal: file.Download.AllowLinkLocal,
+		Container:      containers(file.Container),
+		ImageFormat:    file.Container.Format,
+		Programs:       programs(file),
 		Prepare:        map[string][]string{},
 		Serve:          map[string]string{},
 	}
-	if cfg.Plugins, err = plugins(file.Plugin); err != nil {
+	embedded := builtin.Plugins
+	if a.source != "" {
+		embedded = func() ([]builtin.Plugin, error) { return builtinsFor(a.source, file.Source[a.source]) }
+	}
+	if cfg.Plugins, err = plugins(embedded, file.Plugin); err != nil {
 		return host.Config{}, err
 	}
 	for name, s := range file.Source {
-		if len(s.Prepare) > 0 {
-			cfg.Prepare[name] = s.Prepare
-		}
+		cfg.Prepare[name] = s.Prepare // also without plugins, so that the source's name is checked
 		if s.Plugin != "" {
 			cfg.Serve[name] = s.Plugin
 		}
 	}
 	for _, name := range sortedKeys(file.Secret) {
 		s := file.Secret[name]
-		cfg.Secrets = append(cfg.Secrets, secret.Spec{Name: name, File: s.File, Env: s.Env, Hosts: s.Hosts})
+		cfg.Secrets = append(cfg.Secrets, secret.Spec{Name: name, File: s.File, Env: s.Env, Command: s.Command, Hosts: s.Hosts})
 	}
 	if err := a.pinnedPlugins(&cfg); err != nil {
 		return cfg, err
@@ -105,26 +115,58 @@ func (n *workerCount) Set(s string) error {
 func (n *workerCount) Type() string { return "N" }
 
 // plugins are the embedded ones and those of the configuration, by name.
-func plugins(configured map[string]config.Plugin) ([]host.Plugin, error) {
-	embedded, err := builtin.Plugins()
+func plugins(builtins func() ([]builtin.Plugin, error), configured map[string]config.Plugin) ([]host.Plugin, error) {
+	embedded, err := builtins()
 	if err != nil {
 		return nil, err
 	}
 	var all []host.Plugin
 	for _, p := range embedded {
-		all = append(all, host.Plugin{Name: p.Name, Wasm: p.Wasm, Builtin: true})
+		settings, err := pluginConfig(p.Name, configured[p.Name])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, host.Plugin{Name: p.Name, Wasm: p.Wasm, Builtin: true, Config: settings})
 	}
 	for _, name := range sortedKeys(configured) {
-		p := configured[name]
-		settings, err := p.ConfigJSON()
-		if err != nil {
-			return nil, &usageError{err: fmt.Errorf("plugin %s: its configuration: %w", name, err)}
+		if slices.Contains(builtin.Names(), name) {
+			continue
 		}
-		all = append(all, host.Plugin{
-			Name: name, Path: p.Path, SHA256: p.SHA256, Grant: host.Grant(p.Grant), Config: settings,
-		})
+		p := configured[name]
+		settings, err := pluginConfig(name, p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, host.Plugin{Name: name, Path: p.Path, SHA256: p.SHA256, Grant: host.Grant(p.Grant), Config: settings})
 	}
 	return all, nil
+}
+
+func pluginConfig(name string, p config.Plugin) (json.RawMessage, error) {
+	settings, err := p.ConfigJSON()
+	if err != nil {
+		return nil, &usageError{err: fmt.Errorf("plugin %s: its configuration: %w", name, err)}
+	}
+	return settings, nil
+}
+
+// programs are where the file says that programs are.
+func programs(file *config.File) map[string]string {
+	paths := map[string]string{}
+	for name, p := range file.Program {
+		paths[name] = p.Path
+	}
+	if file.Container.Skopeo != "" {
+		paths[container.Skopeo] = file.Container.Skopeo
+	}
+	return paths
+}
+
+func containers(c config.Container) container.Config {
+	return container.Config{
+		Engine: c.Engine, Policy: c.Policy, PolicyFile: c.PolicyFile, AuthFile: c.AuthFile,
+		RegistriesConf: c.RegistriesConf, RegistriesDir: c.RegistriesDir, CertsDir: c.CertsDir, MaxAttempts: c.MaxAttempts,
+	}
 }
 
 func limits(l config.Limits) guest.Limits {

@@ -3,11 +3,15 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/config"
+	"github.com/sourcehost/sourcehost/host/container"
+	"github.com/sourcehost/sourcehost/host/secret"
 )
 
 func TestCacheDir(t *testing.T) {
@@ -78,5 +82,61 @@ func checkFile(t *testing.T, cfg host.Config) {
 	t.Helper()
 	if cfg.Root != "/sysroot" || cfg.Limits.LogLines != 5 || cfg.Download.PerHost != 7 {
 		t.Errorf("root %q, log lines %d, connections per host %d", cfg.Root, cfg.Limits.LogLines, cfg.Download.PerHost)
+	}
+}
+
+// TestFileReachesTheHost: what the file says about containers, programs, grants
+// and the config of plugins arrives, field by field.
+func TestFileReachesTheHost(t *testing.T) {
+	needPlugins(t)
+	path, err := filepath.Abs("../../host/config/testdata/sourcehost.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &app{configPath: path, env: func(string) (string, bool) { return "", false }}
+	cfg, err := a.hostConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := container.Config{
+		Engine: "skopeo", Policy: "accept-anything", PolicyFile: "/etc/containers/policy.json", AuthFile: filepath.Join(filepath.Dir(path), "auth.json"),
+		RegistriesConf: "/etc/containers/registries.conf", RegistriesDir: "/etc/containers/registries.d", CertsDir: "/etc/containers/certs.d", MaxAttempts: 3,
+	}
+	got := cfg.Container
+	got.Environ = nil
+	if diff := cmp.Diff(want, got); diff != "" || cfg.ImageFormat != "docker-archive" {
+		t.Errorf("format %q, %s", cfg.ImageFormat, diff)
+	}
+	if diff := cmp.Diff(map[string]string{"skopeo": "/usr/local/bin/skopeo", "acme-helper": "/usr/libexec/acme-helper"}, cfg.Programs); diff != "" {
+		t.Error(diff)
+	}
+	for _, p := range cfg.Plugins {
+		switch p.Name {
+		case "curl":
+			if string(p.Config) != "{}" || !p.Builtin {
+				t.Errorf("the built-in plugin got %s", p.Config)
+			}
+		case "acme-auth":
+			if len(p.Grant.Image) != 2 || len(p.Grant.Exec) != 2 || !p.Grant.Clock || len(p.Config) == 0 {
+				t.Errorf("the plugin got %+v", p)
+			}
+		}
+	}
+	if i := slices.IndexFunc(cfg.Secrets, func(s secret.Spec) bool { return s.Name == "vault-token" }); i < 0 || len(cfg.Secrets[i].Command) != 5 {
+		t.Errorf("secrets: %+v", cfg.Secrets)
+	}
+}
+
+// TestDefaults: every key whose default is a value has it in the table of
+// defaults.
+func TestDefaults(t *testing.T) {
+	file := &config.File{}
+	without := map[string]bool{
+		"cache_dir": true, "policy": true, "policy_file": true, "auth_file": true, "registries_conf": true, "registries_dir": true, "certs_dir": true, "skopeo": true,
+	}
+	for _, s := range file.Settings(defaults()) {
+		if (s.Value == nil) != without[s.Key] {
+			t.Errorf("%v %s: the default is %v", s.Table, s.Key, s.Value)
+		}
 	}
 }

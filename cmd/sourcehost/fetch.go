@@ -47,23 +47,29 @@ also when fetch is interrupted, and resumed the next time.`,
   sourcehost fetch --progress json --output json - < manifest.json > result.json`,
 		Args: oneManifest,
 	}
-	cmd.Flags().StringVar(&f.store, "store", "", "osbuild store, a `DIR` (default .osbuild, as osbuild's own)")
-	cmd.Flags().Var(&f.workers, "workers", "fetch `N` items at once (default 32)")
+	a.settingFlags(cmd, f)
 	cmd.Flags().StringVar(&f.progress, "progress", "auto", "what to show meanwhile, a `KIND`: auto, bar, plain, json (see 'sourcehost help progress-json') or none")
 	cmd.Flags().StringArrayVar(&f.sources, "source", nil, "fetch only the source `NAME`; may be repeated")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "fetch nothing, list what would be fetched and what is in the store")
 	cmd.Flags().BoolVar(&f.verify, "verify", false, "read what is in the store already and fetch it again when it does not match its key")
-	cmd.Flags().StringVar(&f.engine, "container-engine", "", "who copies container images, an `ENGINE`: embedded (default) or skopeo, the program")
-	cmd.Flags().StringVar(&f.format, "container-format", "", "how to store container images, a `FORMAT`: dir (default) or docker-archive, as osbuild before version 83 reads them")
 	f.trial.add(a, cmd)
 	f.output = outputFlag(cmd)
-	completeWords(cmd, "container-engine", container.Embedded, container.Skopeo)
-	completeWords(cmd, "container-format", string(container.Dir), string(container.DockerArchive))
 	completeWords(cmd, "progress", "auto", "bar", "plain", "json", "none")
 	must(cmd.RegisterFlagCompletionFunc("source", a.completeSources))
-	must(cmd.MarkFlagDirname("store"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.fetch(cmd, *f, args[0]) }
 	return cmd
+}
+
+// settingFlags adds the flags that win over the environment and the configuration
+// file.
+func (a *app) settingFlags(cmd *cobra.Command, f *fetchFlags) {
+	cmd.Flags().StringVar(&f.store, "store", "", "osbuild store, a `DIR` (default .osbuild, as osbuild's own)")
+	cmd.Flags().Var(&f.workers, "workers", "fetch `N` items at once (default 32)")
+	cmd.Flags().StringVar(&f.engine, "container-engine", "", "who copies container images, an `ENGINE`: embedded (default) or skopeo, the program")
+	cmd.Flags().StringVar(&f.format, "container-format", "", "how to store container images, a `FORMAT`: dir (default) or docker-archive, as osbuild before version 83 reads them")
+	completeWords(cmd, "container-engine", container.Embedded, container.Skopeo)
+	completeWords(cmd, "container-format", string(container.Dir), string(container.DockerArchive))
+	must(cmd.MarkFlagDirname("store"))
 }
 
 // fetch runs the command: it configures, reads, checks, fetches and reports.
@@ -79,7 +85,7 @@ func (a *app) fetch(cmd *cobra.Command, f fetchFlags, path string) error {
 	}
 	live := &relay{app: a, mode: mode}
 	cfg.Notify, cfg.Logger = live.event, a.logger(live, mode)
-	h, err := host.New(cfg)
+	h, err := a.newHost(cfg)
 	if err != nil {
 		return err
 	}

@@ -9,12 +9,23 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/osbuild"
 )
 
 func main() {
+	host.WorkerMain() // does not return in the process of a plugin
 	// net/http prints to the standard logger what servers send unasked, which
 	// may be anything. Nothing else in this program uses that logger.
 	log.SetOutput(io.Discard)
+	if len(os.Args) == 1 && os.Args[0] == osbuild.GuardName {
+		osbuild.Guard()
+		return
+	}
+	if isService(os.Args) {
+		os.Exit(serve(os.Args, os.Stdout, os.Stderr, os.LookupEnv))
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {

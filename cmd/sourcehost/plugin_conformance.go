@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
+	"github.com/sourcehost/sourcehost/host/conformance"
+	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/author/cases"
 	"github.com/sourcehost/sourcehost/internal/author/conform"
 )
@@ -28,7 +30,7 @@ type conformanceRow struct {
 }
 
 func (a *app) pluginConformanceCommand() *cobra.Command {
-	var verbose bool
+	var verbose, specified bool
 	cmd := &cobra.Command{
 		Use:   "conformance FILE.wasm|DIR [CASE]",
 		Short: "Check that a plugin keeps the contract, whatever it does",
@@ -40,9 +42,13 @@ not trap, leave its limits, or write what is no output.
 
 A plugin that needs options or a configuration gets them, and its items, from a CASE
 file, by default the first in "cases" beside the plugin. DIR is the folder of a plugin,
-which is built first. The exit status is 1 when a check fails.`,
+which is built first. The exit status is 1 when a check fails.
+
+With --guest the plugin is the guest of docs/conformance.md, by which SDKs and new
+languages are tested, and its behaviour is compared with what is specified there.`,
 		Example: `  sourcehost plugin conformance acme.wasm
-  sourcehost plugin conformance . cases/one.json`,
+  sourcehost plugin conformance . cases/one.json
+  sourcehost plugin conformance --guest guest.wasm`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
 				return fmt.Errorf("expected a .wasm file or a folder, and a case file at most; found %d arguments", len(args))
@@ -51,46 +57,67 @@ which is built first. The exit status is 1 when a check fails.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "also print the checks that pass")
+	cmd.Flags().BoolVar(&specified, "guest", false, "also check that it does what docs/conformance.md specifies")
 	output := outputFlag(cmd)
 	jsonFlag(cmd, output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.conformance(cmd.Context(), args, verbose, *output)
+		doc, err := a.conformance(cmd.Context(), args, specified)
+		if err != nil {
+			return err
+		}
+		return a.reportConformance(doc, verbose, *output)
 	}
 	return cmd
 }
 
-func (a *app) conformance(ctx context.Context, args []string, verbose bool, output format) error {
+func (a *app) conformance(ctx context.Context, args []string, specified bool) (conformanceDocument, error) {
+	doc := conformanceDocument{Checks: []conformanceRow{}}
 	s, err := a.subject(ctx, args)
 	if err != nil {
-		return err
+		return doc, err
 	}
+	doc.Plugin = s.path
 	bench, err := a.bench(s)
 	if err != nil {
-		return err
+		return doc, err
 	}
 	kit := &conform.Kit{Name: s.path, Wasm: s.wasm, Limits: bench.Limits, CacheDir: bench.CacheDir}
 	if kit.Sample, err = sample(s, len(args) > 1); err != nil {
-		return &usageError{err: err}
+		return doc, &usageError{err: err}
 	}
 	if _, err := checkPlugin(s.path, s.wasm); err != nil {
-		return err
+		return doc, err
 	}
 	results, err := kit.Run(ctx)
 	if err != nil {
-		return err
+		return doc, err
 	}
-	doc := conformanceDocument{Plugin: s.path, Checks: []conformanceRow{}}
 	for _, r := range results {
-		row := conformanceRow{Hook: string(r.Hook), Check: r.Name, Passed: r.Err == nil}
-		if r.Err != nil {
-			row.Error = r.Err.Error()
-			doc.Failed++
-		} else {
-			doc.Passed++
-		}
-		doc.Checks = append(doc.Checks, row)
+		doc.add(r.Hook, r.Name, r.Err)
 	}
-	return a.reportConformance(doc, verbose, output)
+	if !specified {
+		return doc, nil
+	}
+	guest, err := conformance.Run(ctx, s.path, s.wasm)
+	if err != nil {
+		return doc, &usageError{err: err}
+	}
+	for _, r := range guest {
+		doc.add(r.Hook, "specified: "+r.Name, r.Err)
+	}
+	return doc, nil
+}
+
+// add adds one check.
+func (d *conformanceDocument) add(hook abi.Hook, name string, err error) {
+	row := conformanceRow{Hook: string(hook), Check: name, Passed: err == nil}
+	if err != nil {
+		row.Error = err.Error()
+		d.Failed++
+	} else {
+		d.Passed++
+	}
+	d.Checks = append(d.Checks, row)
 }
 
 // sample is the first case of the plugin; without one it is nil, unless it was

@@ -33,9 +33,9 @@ func (a *app) pluginInspectCommand() *cobra.Command {
 		Use:   "inspect FILE|oci://REF|builtin:NAME",
 		Short: "Check a plugin and show all about it, without running it",
 		Long: `Inspect checks a plugin as the host does when it loads it, and shows what the
-plugin says about itself: the sources it serves, its hooks, and the capabilities
-that it requests, each with the reason; and what it imports and exports. Nothing of
-the plugin is run. The exit status is 2 when the host would refuse it.
+plugin says about itself: the sources it serves, its hooks, the config that it takes,
+and the capabilities that it requests, each with the reason; and what it imports and
+exports. Nothing of the plugin is run. The exit status is 2 when the host would refuse it.
 
 A plugin in a registry is oci://REGISTRY/REPOSITORY:TAG, or @DIGEST in place of
 :TAG; one that is part of this program is builtin:NAME.`,
@@ -182,6 +182,9 @@ func printManifest(w io.Writer, m *plugin.Manifest, hash string, size int) {
 	row("schemas", schemas(m))
 	row("size", fmt.Sprintf("%d bytes", size))
 	row("sha256", hash)
+	for _, line := range settingLines(m.Config) {
+		row("config", line)
+	}
 	for _, c := range m.Capabilities {
 		row("requests", fmt.Sprintf("%s: %s", strings.TrimSpace(c.Name+" "+strings.Join(c.Values, ", ")), c.Reason))
 	}

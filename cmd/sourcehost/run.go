@@ -11,6 +11,7 @@ import (
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/config"
 	"github.com/sourcehost/sourcehost/host/manifest"
 )
 
@@ -32,6 +33,11 @@ type app struct {
 	env            func(string) (string, bool)
 	configPath     string
 	logLevel       string
+	// source is the only source that is needed, or "" for all: the embedded
+	// plugins of others are not read.
+	source string
+	// file is the configuration, once it was read.
+	file *config.File
 	// started is set when cobra has accepted the command line: errors before
 	// that are errors of usage.
 	started bool

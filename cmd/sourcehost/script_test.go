@@ -191,6 +191,8 @@ var varying = []struct {
 	{regexp.MustCompile(`\b[0-9]{5,} bytes`), "N bytes"},
 	{regexp.MustCompile(`"(sha256)": "[0-9a-f]{64}"`), `"$1": "H"`},
 	{regexp.MustCompile(`(sha256 +)[0-9a-f]{64}`), `${1}H`},
+	// More plugins serve more sources.
+	{regexp.MustCompile(`known sources: [a-z0-9., -]*[a-z0-9]`), "known sources: LIST"},
 }
 
 func cmdMask(ts *testscript.TestScript, neg bool, args []string) {

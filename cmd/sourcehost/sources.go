@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -31,6 +32,13 @@ type pluginDocument struct {
 	ContentType  string               `json:"content_type,omitempty"`
 	Capabilities []capabilityDocument `json:"capabilities"`
 	Unrequested  []string             `json:"unrequested,omitempty"`
+	Isolation    []isolationDocument  `json:"isolation,omitempty"`
+}
+
+type isolationDocument struct {
+	Name    string `json:"name"`
+	Applied bool   `json:"applied"`
+	Detail  string `json:"detail,omitempty"`
 }
 
 type capabilityDocument struct {
@@ -38,6 +46,8 @@ type capabilityDocument struct {
 	Value   string `json:"value"`
 	Reason  string `json:"reason"`
 	Granted bool   `json:"granted"`
+	// Verdict is granted, partly or denied.
+	Verdict string `json:"verdict"`
 }
 
 func (a *app) sourcesCommand() *cobra.Command {
@@ -47,7 +57,8 @@ func (a *app) sourcesCommand() *cobra.Command {
 		Long: `Sources lists the names of sources that this program can fetch, the plugin that
 serves each, the plugins that prepare its items before, and the capabilities that
 the plugins request: those that are granted, and those that are denied. Plugins
-that are part of the program are granted what they request.`,
+that are part of the program are granted what they request. Others run in a process
+of their own; how it is confined on this machine is shown by -v.`,
 		Example: `  sourcehost sources
   sourcehost sources -v
   sourcehost sources --output json | jq '.[].source'`,
@@ -60,7 +71,7 @@ that are part of the program are granted what they request.`,
 		if err != nil {
 			return err
 		}
-		h, err := host.New(cfg)
+		h, err := a.newHost(cfg)
 		if err != nil {
 			return err
 		}
@@ -96,9 +107,23 @@ func newPluginDocument(p host.PluginInfo) pluginDocument {
 		Capabilities: []capabilityDocument{}, Unrequested: p.Unrequested,
 	}
 	for _, c := range p.Capabilities {
-		doc.Capabilities = append(doc.Capabilities, capabilityDocument(c))
+		doc.Capabilities = append(doc.Capabilities, capabilityDocument{Name: c.Name, Value: c.Value, Reason: c.Reason, Granted: c.Granted, Verdict: verdict(c)})
+	}
+	for _, i := range p.Isolation {
+		doc.Isolation = append(doc.Isolation, isolationDocument(i))
 	}
 	return doc
+}
+
+// verdict says how much of what is requested the plugin may use.
+func verdict(c host.CapabilityInfo) string {
+	switch {
+	case c.Partly:
+		return "partly"
+	case c.Granted:
+		return "granted"
+	}
+	return "denied"
 }
 
 func hookNames(p host.PluginInfo) []string {
@@ -127,10 +152,11 @@ func tabulateSources(w io.Writer, sources []host.SourceInfo) error {
 	return t.Flush()
 }
 
-// count returns how many of the plugin's capabilities are granted and denied.
+// count returns how many of the plugin's capabilities are granted, be it partly,
+// and denied.
 func count(p host.PluginInfo) (granted, denied int) {
 	for _, c := range p.Capabilities {
-		if c.Granted {
+		if c.Granted || c.Partly {
 			granted++
 		} else {
 			denied++
@@ -146,18 +172,34 @@ func orDash(words []string) string {
 	return text.Clean(strings.Join(words, ","))
 }
 
-// printSources writes a paragraph per source.
+// printSources writes a paragraph per source, or per several ones that are served
+// alike: under an old name a source is the same.
 func printSources(w io.Writer, sources []host.SourceInfo) {
+	var printed []string
 	for i, s := range sources {
+		if slices.Contains(printed, s.Name) {
+			continue
+		}
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintln(w, text.Clean(s.Name))
+		names := []string{text.Clean(s.Name)}
+		for _, other := range sources[i+1:] {
+			if alike(s, other) {
+				names, printed = append(names, text.Clean(other.Name)), append(printed, other.Name)
+			}
+		}
+		fmt.Fprintln(w, strings.Join(names, ", "))
 		for _, p := range s.Prepare {
 			printPlugin(w, "prepared by", p)
 		}
 		printPlugin(w, "served by", s.Plugin)
 	}
+}
+
+// alike reports whether two sources differ in their names only.
+func alike(a, b host.SourceInfo) bool {
+	return a.Plugin.Name == b.Plugin.Name && slices.EqualFunc(a.Prepare, b.Prepare, func(p, q host.PluginInfo) bool { return p.Name == q.Name })
 }
 
 func printPlugin(w io.Writer, role string, p host.PluginInfo) {
@@ -167,15 +209,30 @@ func printPlugin(w io.Writer, role string, p host.PluginInfo) {
 		fmt.Fprintf(w, "    makes    %s in %s\n", text.Clean(p.Produces), text.Clean(p.ContentType))
 	}
 	for _, c := range grouped(p.Capabilities) {
-		verdict := "granted"
-		if !c.Granted {
-			verdict = "DENIED "
+		word := verdict(c)
+		if word == "denied" {
+			word = "DENIED"
 		}
-		fmt.Fprintf(w, "    %s  %s %s: %s\n", verdict, text.Clean(c.Name), text.Clean(c.Value), text.Clean(c.Reason))
+		fmt.Fprintf(w, "    %-8s %s %s: %s\n", word, text.Clean(c.Name), text.Clean(c.Value), text.Clean(c.Reason))
 	}
 	for _, u := range p.Unrequested {
 		fmt.Fprintf(w, "    unused   the grant %s: the plugin does not request it\n", text.Clean(u))
 	}
+	for _, i := range p.Isolation {
+		verdict := "confined"
+		if !i.Applied {
+			verdict = "NOT CONFINED"
+		}
+		fmt.Fprintf(w, "    %s %s%s\n", verdict, i.Name, after(": ", text.Clean(i.Detail)))
+	}
+}
+
+// after puts a separator in front of text, unless there is none.
+func after(separator, text string) string {
+	if text == "" {
+		return ""
+	}
+	return separator + text
 }
 
 // grouped puts values in one line that have the name, the reason and the
@@ -183,7 +240,7 @@ func printPlugin(w io.Writer, role string, p host.PluginInfo) {
 func grouped(all []host.CapabilityInfo) []host.CapabilityInfo {
 	var groups []host.CapabilityInfo
 	for _, c := range all {
-		if n := len(groups) - 1; n >= 0 && groups[n].Name == c.Name && groups[n].Reason == c.Reason && groups[n].Granted == c.Granted {
+		if n := len(groups) - 1; n >= 0 && groups[n].Name == c.Name && groups[n].Reason == c.Reason && verdict(groups[n]) == verdict(c) {
 			groups[n].Value += ", " + c.Value
 			continue
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -79,9 +78,9 @@ func speaksPlainHTTP(ctx context.Context, transport http.RoundTripper, host stri
 	if err != nil {
 		return false
 	}
-	resp, err := transport.RoundTrip(req)
+	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
-		return errors.Is(err, http.ErrSchemeMismatch) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+		return errors.Is(err, http.ErrSchemeMismatch)
 	}
 	resp.Body.Close()
 	return false
@@ -100,7 +99,7 @@ func explain(r Reference, what string, err error) error {
 	case errors.As(err, &response) && (response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden),
 		errors.Is(err, auth.ErrBasicCredentialNotFound):
 		hint = "; credentials are taken from $REGISTRY_AUTH_FILE and the files that `podman login` and `docker login` write"
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		hint = "; --plain-http speaks with registries that know no TLS"
 	}
 	return fmt.Errorf("%s %s: %w%s", what, r, err, hint)

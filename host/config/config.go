@@ -1,6 +1,7 @@
-// Package config reads sourcehost's configuration file: TOML, strict, with
-// every mistake reported at once, each with its line. Everything works without
-// a file: the zero File is the default configuration.
+// Package config reads sourcehost's configuration file and the drop-in files
+// beside it: TOML, strict, with every mistake reported at once, each with its line
+// and column. Everything works without a file: the zero File is the default
+// configuration.
 package config
 
 import (
@@ -11,10 +12,14 @@ import (
 // File is a configuration file. Zero values mean the defaults, which belong to
 // the packages that use them.
 type File struct {
-	// Path is where the file was read from; empty for the default
-	// configuration. Relative paths of plugins, secrets, the cache folder and
-	// the root have been resolved against its folder.
+	// Path is where the file was read from; empty when there is none.
 	Path string
+	// Files are all files that were read, in order: the file, if it is there, and
+	// its drop-in files. Relative paths of plugins, secrets, the cache folder and
+	// the root have been resolved against the folder of the file that has them.
+	Files []string
+	// Places tells where each key of the effective configuration stands.
+	Places Places
 	// Workers ("workers") is how many items are fetched at once, at least 1.
 	// Zero means the host's default.
 	Workers int
@@ -28,10 +33,15 @@ type File struct {
 	Download Download
 	// Limits ("[limits]") bound what plugins may use.
 	Limits Limits
+	// Container ("[container]") is how container images are copied.
+	Container Container
 	// Source ("[source.NAME]") is what is set for one source.
 	Source map[string]Source
-	// Plugin ("[plugin.NAME]") are plugins beside the built-in ones.
+	// Plugin ("[plugin.NAME]") are plugins beside the built-in ones. Under the
+	// name of a built-in one only Config is set.
 	Plugin map[string]Plugin
+	// Program ("[program.NAME]") are programs that plugins name by a plain name.
+	Program map[string]Program
 	// Secret ("[secret.NAME]") are values that plugins can refer to by name.
 	Secret map[string]Secret
 }
@@ -107,6 +117,12 @@ type Limits struct {
 	LogLines int
 	// LogLineBytes ("log_line", a size) is where a log line is cut.
 	LogLineBytes int64
+	// PutBytes ("put", a size) is the largest item that a plugin may hand over
+	// itself.
+	PutBytes int64
+	// ProgramTimeout ("program_timeout", for example "2h") is how long a program
+	// that an item needs may run.
+	ProgramTimeout time.Duration
 	// Calls ("calls") is how many operations one call may ask for.
 	Calls int
 	// ModuleBytes ("module", a size) is the largest plugin file.
@@ -115,6 +131,34 @@ type Limits struct {
 	FunctionBytes int64
 	// TableEntries ("table_entries") is the largest table of a plugin.
 	TableEntries int
+}
+
+// Container is the table [container]. The meaning of the zero values is that of
+// host/container's configuration.
+type Container struct {
+	// Engine ("engine") is "embedded" or "skopeo". Empty means the embedded one.
+	Engine string
+	// Format ("format") is "dir" or "docker-archive". Empty means "dir".
+	Format string
+	// Policy ("policy") is "accept-anything". Empty means the policy file's.
+	Policy string
+	// PolicyFile ("policy_file"), AuthFile ("auth_file"), RegistriesConf
+	// ("registries_conf"), RegistriesDir ("registries_dir") and CertsDir
+	// ("certs_dir") are paths of the usual files of container tools. Empty means
+	// the usual places.
+	PolicyFile, AuthFile, RegistriesConf, RegistriesDir, CertsDir string
+	// MaxAttempts ("max_attempts") is how often the copy of an image is begun, at
+	// least 1. Zero means the engine's default.
+	MaxAttempts int
+	// Skopeo ("skopeo") is the absolute path of the program. Empty means
+	// "[program.skopeo]", then the usual folders.
+	Skopeo string
+}
+
+// Program is a table [program.NAME].
+type Program struct {
+	// Path ("path", required) is the absolute path of the program.
+	Path string
 }
 
 // Source is a table [source.NAME].
@@ -133,8 +177,8 @@ const RegistryScheme = "oci://"
 
 // Plugin is a table [plugin.NAME].
 type Plugin struct {
-	// Path ("path", required) is the .wasm file, or where a registry has it:
-	// oci://REGISTRY/REPOSITORY@sha256:DIGEST.
+	// Path ("path", required unless the plugin is built in) is the .wasm file, or where
+	// a registry has it: oci://REGISTRY/REPOSITORY@sha256:DIGEST.
 	Path string
 	// SHA256 ("sha256") is the digest that the file must have, 64 hexadecimal
 	// digits, in lower case after reading. Empty means that any file is taken.
@@ -178,10 +222,10 @@ type Grant struct {
 	// table [secret.NAME], or is a provider of certificates that manifests know:
 	// "org.osbuild.rhsm", "org.osbuild.mtls".
 	Secrets []string
-	// Exec ("exec") are programs that it may run.
+	// Exec ("exec") are programs that it may run, by plain name or absolute path.
 	Exec []string
 	// Image ("image") are container images that it may have copied:
-	// "docker://REGISTRY" with or without a path, "containers-storage:", or "*".
+	// "docker://REGISTRY/PREFIX", "containers-storage:", or "*" for any.
 	Image []string
 	// Clock ("clock") gives it the real time instead of a fixed one.
 	Clock bool
@@ -189,12 +233,15 @@ type Grant struct {
 	Random bool
 }
 
-// Secret is a table [secret.NAME]. Exactly one of File and Env is set.
+// Secret is a table [secret.NAME]. Exactly one of File, Env and Command is set.
 type Secret struct {
 	// File ("file") holds the value.
 	File string
 	// Env ("env") is the name of an environment variable that holds the value.
 	Env string
+	// Command ("command") is a program, by its absolute path, that prints the
+	// value, and its arguments.
+	Command []string
 	// Hosts ("hosts", required) are the servers that the value may be sent to:
 	// "host", "host:port", "*.suffix" or an IP address.
 	Hosts []string

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 	"strings"
 )
 
@@ -34,50 +33,45 @@ func Find(flag string, getenv func(string) string) (path string, required bool) 
 	return DefaultPath, false
 }
 
-// LoadFound reads the file that Find found. A file that is missing without
-// being required gives the default configuration.
+// LoadFound reads the file that Find found, and its drop-in files. A file that is
+// missing without being required is as good as an empty one.
 func LoadFound(flag string, getenv func(string) string, builtin ...string) (*File, error) {
 	path, required := Find(flag, getenv)
-	f, err := Load(path, builtin...)
-	if !required && errors.Is(err, fs.ErrNotExist) {
-		return &File{}, nil
+	return load(path, required, builtin)
+}
+
+// Load reads and checks a file and its drop-in files. When they can be read at
+// all, the error is Mistakes and lists everything that is wrong; a missing file
+// gives an error that wraps fs.ErrNotExist. The names in builtin are plugins that
+// the files may refer to without a table of its own; without any, a source's
+// "plugin" is left for the host to check.
+func Load(path string, builtin ...string) (*File, error) { return load(path, true, builtin) }
+
+func load(path string, required bool, builtin []string) (*File, error) {
+	var texts []text
+	data, err := readFile(path)
+	switch {
+	case err == nil:
+		texts = append(texts, text{path, data})
+	case required || !errors.Is(err, fs.ErrNotExist):
+		return nil, err
 	}
-	return f, err
-}
-
-// Mistake is one thing that is wrong in a configuration file.
-type Mistake struct {
-	Path    string // the file
-	Line    int    // counted from 1; 0 when it is about no line in particular
-	Message string // without a full stop
-}
-
-// Error returns "file:line: message".
-func (m Mistake) Error() string {
-	if m.Line == 0 {
-		return m.Path + ": " + m.Message
+	more, err := dropIns(path)
+	if err != nil {
+		return nil, err
 	}
-	return m.Path + ":" + strconv.Itoa(m.Line) + ": " + m.Message
-}
-
-// Mistakes are all that is wrong in a file, in the order of its lines.
-type Mistakes []Mistake
-
-// Error returns one line for each mistake.
-func (m Mistakes) Error() string {
-	lines := make([]string, len(m))
-	for i := range m {
-		lines[i] = m[i].Error()
+	for _, path := range more {
+		data, err := readFile(path)
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, text{path, data})
 	}
-	return strings.Join(lines, "\n")
+	return bind(path, texts, builtin)
 }
 
-// Load reads and checks a file. When the file can be read at all, the error is
-// Mistakes and lists everything that is wrong; a missing file gives an error
-// that wraps fs.ErrNotExist. The names in builtin are plugins that the file may
-// refer to without a table of its own; without any, a source's "plugin" is left
-// for the host to check.
-func Load(path string, builtin ...string) (*File, error) {
+// readFile reads a regular file.
+func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -91,5 +85,26 @@ func Load(path string, builtin ...string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
-	return Parse(path, data, builtin...)
+	return data, nil
+}
+
+// Mistake is one thing that is wrong in the configuration.
+type Mistake struct {
+	Place
+	Message string // without a full stop
+}
+
+// Error returns "file:line:column: message".
+func (m Mistake) Error() string { return m.Place.String() + ": " + m.Message }
+
+// Mistakes are all that is wrong, in the order of the files and their lines.
+type Mistakes []Mistake
+
+// Error returns one line for each mistake.
+func (m Mistakes) Error() string {
+	lines := make([]string, len(m))
+	for i := range m {
+		lines[i] = m[i].Error()
+	}
+	return strings.Join(lines, "\n")
 }

@@ -1,147 +1,191 @@
 package config
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
-	"path/filepath"
+	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/sourcehost/sourcehost/host/secret"
+	"github.com/sourcehost/sourcehost/internal/nearest"
 )
 
 // Parse reads and checks the contents of a file. The path is for errors, and
 // its folder is what relative paths in the file are resolved against.
 func Parse(path string, data []byte, builtin ...string) (*File, error) {
-	tree := map[string]any{}
-	if err := toml.Unmarshal(data, &tree); err != nil {
-		return nil, Mistakes{syntaxMistake(path, err)}
+	return bind(path, []text{{path, data}}, builtin)
+}
+
+// text is the content of one file.
+type text struct {
+	path string
+	data []byte
+}
+
+// document is a file that is valid TOML.
+type document struct {
+	path   string
+	tree   map[string]any
+	places Places
+}
+
+// bind makes one configuration of files, of which later ones win.
+func bind(main string, texts []text, builtin []string) (*File, error) {
+	var docs []document
+	var mistakes Mistakes
+	for _, t := range texts {
+		tree := map[string]any{}
+		if err := toml.Unmarshal(t.data, &tree); err != nil {
+			mistakes = append(mistakes, syntaxMistake(t, err))
+			continue
+		}
+		docs = append(docs, document{t.path, tree, placesOf(t.path, t.data)})
 	}
-	b := &binder{path: path, lines: keyLines(data), builtin: builtin}
-	if abs, err := filepath.Abs(path); err == nil {
-		b.dir = filepath.Dir(abs)
+	f := &File{Places: Places{}}
+	for _, t := range texts {
+		f.Files = append(f.Files, t.path)
+		if t.path == main {
+			f.Path = main
+		}
 	}
-	f := b.file(tree)
-	b.references(f)
-	if len(b.mistakes) > 0 {
-		slices.SortStableFunc(b.mistakes, func(x, y Mistake) int { return x.Line - y.Line })
-		return nil, b.mistakes
+	if len(texts) > 1 { // a mistake counts also where a later file has another value
+		for _, d := range docs {
+			b := &binder{path: d.path, places: d.places, builtin: builtin, alone: true}
+			b.file(&File{}, d.tree)
+			mistakes = append(mistakes, b.mistakes...)
+		}
+	}
+	if len(docs) == len(texts) {
+		tree := map[string]any{}
+		for _, d := range docs {
+			merge(tree, d.tree, nil, f.Places, d.places)
+		}
+		b := &binder{path: main, places: f.Places, builtin: builtin}
+		b.file(f, tree)
+		b.references(f)
+		mistakes = append(mistakes, b.mistakes...)
+	}
+	if len(mistakes) > 0 {
+		return nil, mistakes.Sorted(f.Files)
 	}
 	return f, nil
 }
 
-// syntaxMistake turns an error of the TOML reader into one with a line.
-func syntaxMistake(path string, err error) Mistake {
-	m := Mistake{Path: path, Message: "not valid TOML: " + strings.TrimPrefix(err.Error(), "toml: ")}
+// Sorted returns the mistakes in the order of the files and of their lines, each
+// once.
+func (m Mistakes) Sorted(files []string) Mistakes {
+	slices.SortStableFunc(m, func(x, y Mistake) int {
+		return cmp.Or(slices.Index(files, x.File)-slices.Index(files, y.File), x.compare(y.Place))
+	})
+	seen := map[Mistake]bool{}
+	return slices.DeleteFunc(m, func(x Mistake) bool {
+		again := seen[x]
+		seen[x] = true
+		return again
+	})
+}
+
+// syntaxMistake turns an error of the TOML reader into one with a place.
+func syntaxMistake(t text, err error) Mistake {
+	m := Mistake{Place: Place{File: t.path}, Message: "not valid TOML: " + strings.TrimPrefix(err.Error(), "toml: ")}
 	var d *toml.DecodeError
 	if errors.As(err, &d) {
-		m.Line, _ = d.Position()
+		m.Line, m.Column = d.Position()
+		// The reader counts columns in bytes.
+		rows := bytes.Split(t.data, []byte("\n"))
+		if row := rows[min(m.Line, len(rows))-1]; m.Column > 0 && m.Column <= len(row) {
+			m.Column = utf8.RuneCount(row[:m.Column-1]) + 1
+		}
 	}
 	return m
 }
 
 // file reads the whole document.
-func (b *binder) file(tree map[string]any) *File {
-	f := &File{Path: b.path}
+func (b *binder) file(f *File, tree map[string]any) {
 	t := b.table(nil, tree)
-	t.count("workers", &f.Workers)
-	t.path("cache_dir", &f.CacheDir)
-	t.path("root", &f.Root)
-	t.sub("download", func(t *table) { f.Download = download(t) })
-	t.sub("limits", func(t *table) { f.Limits = limits(t) })
+	t.readAll(rootKeys(f))
+	t.sub("download", func(t *table) { t.readAll(downloadKeys(&f.Download)) })
+	t.sub("limits", func(t *table) { t.readAll(limitsKeys(&f.Limits)) })
+	t.sub("container", func(t *table) { t.readAll(containerKeys(&f.Container)) })
 	f.Source = named(t, "source", source)
 	f.Plugin = named(t, "plugin", plugin)
+	f.Program = named(t, "program", program)
 	f.Secret = named(t, "secret", secretTable)
 	t.done()
-	return f
 }
 
-func download(t *table) (d Download) {
-	t.text("user_agent", &d.UserAgent)
-	t.count("max_attempts", &d.MaxAttempts)
-	t.duration("connect_timeout", &d.ConnectTimeout)
-	t.duration("tls_timeout", &d.TLSTimeout)
-	t.duration("header_timeout", &d.HeaderTimeout)
-	http2 := true
-	t.boolean("http2", &http2)
-	d.DisableHTTP2 = !http2
-	t.duration("stall_timeout", &d.StallTimeout)
-	t.size("stall_bytes_per_second", &d.StallBytesPerSecond)
-	t.count("per_host", &d.PerHost)
-	t.count("max_redirects", &d.MaxRedirects)
-	t.boolean("allow_downgrade", &d.AllowDowngrade)
-	t.boolean("allow_link_local", &d.AllowLinkLocal)
-	t.duration("backoff_base", &d.BackoffBase)
-	t.duration("backoff_max", &d.BackoffMax)
-	t.duration("retry_after_max", &d.RetryAfterMax)
-	return d
-}
-
-func limits(t *table) (l Limits) {
-	t.count("page_items", &l.PageItems)
-	t.duration("load_timeout", &l.LoadTimeout)
-	t.duration("hook_timeout", &l.HookTimeout)
-	t.size("memory", &l.MemoryBytes)
-	t.size("output", &l.OutputBytes)
-	t.size("result", &l.ResultBytes)
-	t.size("request", &l.RequestBytes)
-	t.count("log_lines", &l.LogLines)
-	t.size("log_line", &l.LogLineBytes)
-	t.count("calls", &l.Calls)
-	t.size("module", &l.ModuleBytes)
-	t.size("function", &l.FunctionBytes)
-	t.count("table_entries", &l.TableEntries)
-	return l
+func (t *table) readAll(all []key) {
+	for _, k := range all {
+		t.read(k)
+	}
 }
 
 func source(t *table) (s Source) {
-	t.texts("prepare", &s.Prepare)
-	t.text("plugin", &s.Plugin)
+	t.readAll(sourceKeys(&s))
 	return s
 }
 
 func plugin(t *table) (p Plugin) {
-	t.path("path", &p.Path)
-	t.digest("sha256", &p.SHA256)
-	t.sub("grant", func(t *table) { p.Grant = grant(t) })
+	t.readAll(pluginKeys(&p))
+	t.sub("grant", func(t *table) { t.readAll(grantKeys(&p.Grant)) })
 	t.sub("config", func(t *table) { p.Config = t.json() })
-	if p.Path == "" && !t.has("path") {
-		t.fail("", "plugin %s has no path; give the .wasm file as path = \"...\"", t.name())
+	builtin := slices.Contains(t.b.builtin, t.at[len(t.at)-1])
+	switch {
+	case builtin:
+		for _, key := range []string{"path", "sha256", "grant"} {
+			if t.has(key) {
+				t.fail(key, "%s: the plugin %s is part of the program and has what it requests: only its config can be set; give a plugin of your own another name", key, t.name())
+			}
+		}
+	case !t.has("path") && !t.b.alone:
+		text := fmt.Sprintf("plugin %s has no path; give the .wasm file as path = \"...\"", t.name())
+		if near := nearest.Name(t.at[len(t.at)-1], t.b.builtin); near != "" {
+			text += fmt.Sprintf(", or did you mean the plugin %q, which is part of the program?", near)
+		}
+		t.fail("", "%s", text)
 	}
 	return p
 }
 
-func grant(t *table) (g Grant) {
-	t.texts("download", &g.Download)
-	t.texts("http", &g.HTTP)
-	t.paths("read", &g.Read)
-	t.paths("stat", &g.Stat)
-	t.paths("tls", &g.TLS)
-	t.texts("env", &g.Env)
-	t.texts("secrets", &g.Secrets)
-	t.texts("exec", &g.Exec)
-	t.boolean("clock", &g.Clock)
-	t.boolean("random", &g.Random)
-	return g
+func program(t *table) (p Program) {
+	t.readAll(programKeys(&p))
+	if !t.has("path") && !t.b.alone {
+		t.fail("", "program %s has no path; give its absolute path as path = \"...\"", t.name())
+	}
+	return p
 }
 
+// secretSources are the keys of a secret that say where its value comes from.
+func secretSources() []string { return []string{"file", "env", "command"} }
+
 func secretTable(t *table) (s Secret) {
-	t.path("file", &s.File)
-	t.text("env", &s.Env)
-	t.texts("hosts", &s.Hosts)
-	switch file, env := t.has("file"), t.has("env"); {
-	case !file && !env:
-		t.fail("", "secret %s has neither file nor env; give one to read it from", t.name())
-	case file && env:
-		t.fail("env", "secret %s has both file and env; keep one", t.name())
-	}
-	for _, h := range s.Hosts {
-		if err := secret.CheckHost(h); err != nil {
-			t.fail("hosts", "secret %s: %v", t.name(), err)
+	t.readAll(secretKeys(&s))
+	var from []string
+	for _, key := range secretSources() {
+		if t.has(key) {
+			from = append(from, key)
 		}
 	}
-	if len(s.Hosts) == 0 && !t.bad("hosts") {
+	switch {
+	case len(from) == 0 && !t.b.alone:
+		t.fail("", "secret %s has neither file nor env nor command; give one to get it from", t.name())
+	case len(from) > 1:
+		t.fail(from[1], "secret %s has both %s; keep one", t.name(), strings.Join(from, " and "))
+	}
+	for i, h := range s.Hosts {
+		if h == "" { // a mistake that was recorded
+			continue
+		}
+		if err := secret.CheckHost(h); err != nil {
+			t.failIn("hosts", i, "secret %s: %v", t.name(), err)
+		}
+	}
+	if len(s.Hosts) == 0 && !t.bad("hosts") && (t.has("hosts") || !t.b.alone) {
 		t.fail("hosts", "secret %s has no hosts; list the servers that it may be sent to, for example hosts = [\"cdn.example\"]", t.name())
 	}
 	return s

@@ -14,30 +14,36 @@ const providerPrefix = "org.osbuild."
 
 // references checks the names by which tables refer to each other.
 func (b *binder) references(f *File) {
-	plugins := append(slices.Sorted(maps.Keys(f.Plugin)), b.builtin...)
+	plugins := slices.Sorted(maps.Keys(f.Plugin))
+	for _, name := range b.builtin {
+		if !slices.Contains(plugins, name) {
+			plugins = append(plugins, name)
+		}
+	}
 	secrets := slices.Sorted(maps.Keys(f.Secret))
 	for _, name := range slices.Sorted(maps.Keys(f.Source)) {
 		s, t := f.Source[name], b.table([]string{"source", name}, nil)
-		for _, p := range s.Prepare {
-			t.refer("prepare", "plugin", p, plugins)
+		for i, p := range s.Prepare {
+			t.refer("prepare", i, "plugin", p, plugins)
 		}
 		if s.Plugin != "" && len(b.builtin) > 0 {
-			t.refer("plugin", "plugin", s.Plugin, plugins)
+			t.refer("plugin", -1, "plugin", s.Plugin, plugins)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Plugin)) {
 		t := b.table([]string{"plugin", name, "grant"}, nil)
-		for _, s := range f.Plugin[name].Grant.Secrets {
+		for i, s := range f.Plugin[name].Grant.Secrets {
 			if !strings.HasPrefix(s, providerPrefix) {
-				t.refer("secrets", "secret", s, secrets)
+				t.refer("secrets", i, "secret", s, secrets)
 			}
 		}
 	}
 }
 
-// refer records a mistake unless name is one of the known ones.
-func (t *table) refer(key, what, name string, known []string) {
-	if slices.Contains(known, name) {
+// refer records a mistake at an entry of a key, or at the key when entry is -1,
+// unless name is one of the known ones.
+func (t *table) refer(key string, entry int, what, name string, known []string) {
+	if name == "" || slices.Contains(known, name) { // an empty one is a mistake that was recorded
 		return
 	}
 	list := strings.Join(known, ", ")
@@ -45,8 +51,8 @@ func (t *table) refer(key, what, name string, known []string) {
 		list = "none"
 	}
 	if near := nearest.Name(name, known); near != "" {
-		t.fail(key, "%s: there is no %s %s; did you mean %q?", key, what, quote(name), near)
+		t.failIn(key, entry, "%s: there is no %s %s; did you mean %q?", key, what, quote(name), near)
 		return
 	}
-	t.fail(key, "%s: there is no %s %s: no table [%s]; known are: %s", key, what, quote(name), dotted([]string{what, name}), list)
+	t.failIn(key, entry, "%s: there is no %s %s: no table [%s]; known are: %s", key, what, quote(name), dotted([]string{what, name}), list)
 }

@@ -6,18 +6,21 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sourcehost/sourcehost/internal/nearest"
 )
 
-// binder carries what reading a file needs everywhere.
+// binder carries what reading needs everywhere.
 type binder struct {
-	path     string // of the file, for errors
-	dir      string // what relative paths are resolved against
-	lines    lines
-	builtin  []string // plugins that are known beside the file's own
+	path    string // of the main file, for what stands in no file
+	places  Places
+	builtin []string // plugins that are known beside the file's own
+	// alone says that a single file of several is read: what it leaves out may
+	// stand in another one.
+	alone    bool
 	mistakes Mistakes
 }
 
@@ -39,12 +42,26 @@ func (b *binder) table(at []string, values map[string]any) *table {
 // fail records a mistake at a key of the table, or at the table when the key is
 // empty or absent.
 func (t *table) fail(key, format string, args ...any) {
-	line, ok := t.b.lines.of(append(slices.Clone(t.at), key)...)
-	if !ok {
-		line, _ = t.b.lines.of(t.at...)
+	t.failIn(key, -1, format, args...)
+}
+
+// failIn records a mistake at an entry of an array, counted from 0.
+func (t *table) failIn(key string, entry int, format string, args ...any) {
+	way := append(slices.Clone(t.at), key)
+	if entry >= 0 {
+		way = append(way, strconv.Itoa(entry))
 	}
 	t.failed[key] = true
-	t.b.mistakes = append(t.b.mistakes, Mistake{Path: t.b.path, Line: line, Message: fmt.Sprintf(format, args...)})
+	t.b.fail(way, format, args...)
+}
+
+// fail records a mistake at the place that the way leads to.
+func (b *binder) fail(way []string, format string, args ...any) {
+	at, ok := b.places.Nearest(way...)
+	if !ok {
+		at.File = b.path
+	}
+	b.mistakes = append(b.mistakes, Mistake{Place: at, Message: fmt.Sprintf(format, args...)})
 }
 
 // name is the last of the names that lead here, quoted.
@@ -143,18 +160,27 @@ func (t *table) text(key string, dst *string) {
 	}
 }
 
-// path reads a path and resolves it against the file's folder.
+// path reads a path and resolves it against the folder of the file that has it.
 func (t *table) path(key string, dst *string) {
 	t.text(key, dst)
 	if strings.HasPrefix(*dst, RegistryScheme) {
 		return // a plugin in a registry; whatever else has it fails where it is opened
 	}
-	if *dst != "" && !filepath.IsAbs(*dst) {
-		*dst = filepath.Join(t.b.dir, *dst)
+	if *dst == "" || filepath.IsAbs(*dst) {
+		return
+	}
+	at, ok := t.b.places.Of(append(slices.Clone(t.at), key)...)
+	if !ok {
+		at.File = t.b.path
+	}
+	if abs, err := filepath.Abs(at.File); err == nil {
+		*dst = filepath.Join(filepath.Dir(abs), *dst)
 	}
 }
 
-func (t *table) texts(key string, dst *[]string) {
+// texts reads an array of strings. If want is not nil it says what is expected
+// of each that is not as it should be.
+func (t *table) texts(key string, dst *[]string, want func(string) string) {
 	v, ok := t.get(key)
 	if !ok {
 		return
@@ -168,26 +194,48 @@ func (t *table) texts(key string, dst *[]string) {
 	for i, v := range list {
 		s, ok := v.(string)
 		if !ok {
-			t.fail(key, "%s: entry %d: expected a string, found %s", key, i+1, describe(v))
-			continue
+			t.failIn(key, i, "%s: entry %d: expected a string, found %s", key, i+1, describe(v))
+		} else if s == "" || strings.ContainsRune(s, 0) {
+			t.failIn(key, i, "%s: entry %d is empty or contains a NUL character", key, i+1)
+			s = ""
+		} else if want != nil && want(s) != "" {
+			t.failIn(key, i, "%s: expected %s, found %s", key, want(s), quote(s))
+			s = ""
 		}
-		if s == "" || strings.ContainsRune(s, 0) {
-			t.fail(key, "%s: entry %d is empty or contains a NUL character", key, i+1)
-			continue
-		}
-		all = append(all, s)
+		all = append(all, s) // empty in place of a wrong one, so that the others keep their number
 	}
 	*dst = all
 }
 
-// paths reads absolute paths.
-func (t *table) paths(key string, dst *[]string) {
-	t.texts(key, dst)
-	for _, p := range *dst {
-		clean := filepath.Clean(p)
-		if !filepath.IsAbs(p) || (p != clean && p != clean+"/") {
-			t.fail(key, "%s: %s is not an absolute path without . and .. in it", key, quote(p))
+// command checks what is to be run.
+func (t *table) command(key string, command []string) {
+	switch {
+	case !t.has(key) || t.bad(key):
+	case len(command) == 0:
+		t.fail(key, "%s is empty; give a program and its arguments", key)
+	case wantAbsolute(command[0]) != "":
+		t.failIn(key, 0, "%s: expected the absolute path of a program, found %s", key, quote(command[0]))
+	}
+}
+
+// choice reads one of several words.
+func (t *table) choice(key string, dst *string, words []string) {
+	var s string
+	t.text(key, &s)
+	switch {
+	case s == "":
+	case slices.Contains(words, s):
+		*dst = s
+	default:
+		quoted := make([]string, len(words))
+		for i, w := range words {
+			quoted[i] = quote(w)
 		}
+		text := fmt.Sprintf("%s: expected %s, found %s", key, strings.Join(quoted, " or "), quote(s))
+		if near := nearest.Name(s, words); near != "" {
+			text += fmt.Sprintf("; did you mean %q?", near)
+		}
+		t.fail(key, "%s", text)
 	}
 }
 

@@ -11,9 +11,11 @@ import (
 	"time"
 )
 
-// quote shortens and quotes a string for a message.
+// quote shortens and quotes a string for a message. The userinfo of URLs in it,
+// which may be a password, is hidden.
 func quote(s string) string {
 	const longest = 80
+	s = userinfo.ReplaceAllString(s, "${1}"+hidden+"@")
 	if r := []rune(s); len(r) > longest {
 		return strconv.Quote(string(r[:longest])) + "..."
 	}

@@ -40,7 +40,7 @@ type Config struct {
 	// Environ looks up environment variables. nil: os.LookupEnv. The embedded
 	// engine's library also reads HOME and XDG_RUNTIME_DIR from the process.
 	Environ func(string) (string, bool)
-	// MaxAttempts is how often a copy is begun. 0: 5.
+	// MaxAttempts is how often a copy is begun. 0: DefaultMaxAttempts.
 	MaxAttempts int
 	// BackoffBase is the pause after the first attempt; each further one is
 	// twice as long, and a random part of up to half is taken away. 0: 1 s.
@@ -55,8 +55,10 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// DefaultMaxAttempts is the default of Config.MaxAttempts.
+const DefaultMaxAttempts = 5
+
 const (
-	defaultMaxAttempts = 5
 	defaultBackoffBase = time.Second
 	defaultBackoffMax  = 30 * time.Second
 )
@@ -70,7 +72,7 @@ type Runner func(ctx context.Context, program string, args, env []string, dir st
 // withDefaults returns c with nothing left to default.
 func (c Config) withDefaults() Config {
 	if c.MaxAttempts <= 0 {
-		c.MaxAttempts = defaultMaxAttempts
+		c.MaxAttempts = DefaultMaxAttempts
 	}
 	if c.BackoffBase <= 0 {
 		c.BackoffBase = defaultBackoffBase

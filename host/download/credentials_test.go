@@ -1,6 +1,7 @@
 package download
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -125,6 +126,28 @@ func TestSealedRefusal(t *testing.T) {
 	want{kind: KindDenied, attempts: 0, text: "bound to another host"}.check(t, info, err, target)
 	if len(e.server.Log()) != 0 {
 		t.Error("a request was made")
+	}
+}
+
+// A value that does not come does not keep a fetch from ending.
+func TestSealedValueThatTakesTime(t *testing.T) {
+	e := newEnv(t, hosttest.HTTP, Config{})
+	asked, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	req := e.request()
+	req.Sealed = []SealedHeader{{Name: "X-Sealed", Fill: func(*url.URL) (string, error) {
+		close(asked)
+		<-release
+		return "", errors.New("too late")
+	}}}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		cancel()
+	}()
+	_, err := e.engine.Fetch(ctx, req, &hosttest.Target{})
+	if typed := asError(t, err); typed == nil || typed.Kind != KindCanceled {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -154,13 +154,34 @@ func (c *chain) identify(h http.Header) *fault {
 		h[http.CanonicalHeaderKey(name)] = values
 	}
 	for _, sealed := range c.f.req.Sealed {
-		value, err := sealed.Fill(c.url)
+		value, err := c.fill(sealed)
 		if err != nil {
 			return deniedFault(fmt.Errorf("the header %s cannot be filled in: %w", sealed.Name, err))
 		}
 		h.Set(sealed.Name, value)
 	}
 	return nil
+}
+
+// fill gets a value that may take its time to come: a program may have to be run
+// for it. It does not wait longer than the transfer is wanted.
+func (c *chain) fill(sealed SealedHeader) (string, error) {
+	type filled struct {
+		value string
+		err   error
+	}
+	done := make(chan filled, 1)
+	url := *c.url
+	go func() {
+		value, err := sealed.Fill(&url)
+		done <- filled{value, err}
+	}()
+	select {
+	case got := <-done:
+		return got.value, got.err
+	case <-c.ctx.Done():
+		return "", context.Cause(c.ctx)
+	}
 }
 
 // receive brings the body of resp to the target, or says what its status means.

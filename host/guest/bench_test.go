@@ -82,12 +82,15 @@ func BenchmarkInstance(b *testing.B) {
 	}
 }
 
-// BenchmarkHook is one crossing with a page of items, there and back.
+// BenchmarkHook is one crossing with a page of items, there and back, in a worker
+// and in this process. For a worker it tells the memory in use, and the part of it
+// that is not shared with other processes.
 func BenchmarkHook(b *testing.B) {
-	for _, trusted := range []bool{true, false} {
+	wasm, dir := goGuest(b), filepath.Join(b.TempDir(), "cache")
+	for _, worker := range []bool{true, false} {
 		for _, items := range []int{0, 256} {
-			b.Run(fmt.Sprintf("trusted=%v/items=%d", trusted, items), func(b *testing.B) {
-				p := load(b, newRuntime(b, Config{}), Source{Wasm: goGuest(b), Trusted: trusted})
+			b.Run(fmt.Sprintf("worker=%v/items=%d", worker, items), func(b *testing.B) {
+				p := load(b, newRuntime(b, Config{CacheDir: dir}), Source{Wasm: wasm, Trusted: !worker})
 				pool := p.Pool(nil, nil)
 				defer pool.Close()
 				if err := pool.Start(context.Background()); err != nil {
@@ -95,11 +98,15 @@ func BenchmarkHook(b *testing.B) {
 				}
 				input := page(items)
 				b.SetBytes(int64(len(input)))
-				defer cpuTime(b)()
 				for b.Loop() {
 					if _, err := pool.Call(context.Background(), abi.Prepare, input, nil); err != nil {
 						b.Fatal(err)
 					}
+				}
+				if worker {
+					pid := theWorker(b, pool)
+					b.ReportMetric(float64(statusRow(b, pid, "VmRSS"))/(1<<20), "MiB")
+					b.ReportMetric(float64(statusRow(b, pid, "RssAnon"))/(1<<20), "MiB-own")
 				}
 			})
 		}
@@ -107,14 +114,18 @@ func BenchmarkHook(b *testing.B) {
 }
 
 // cpuTime reports processor time, which says more than elapsed time on a machine
-// that does other things too. Call its result at the end.
+// that does other things too, that of workers that have ended included. Call its result at the end.
 func cpuTime(b *testing.B) func() {
 	now := func() time.Duration {
-		var u unix.Rusage
-		if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-			b.Fatal(err)
+		var total int64
+		for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+			var u unix.Rusage
+			if err := unix.Getrusage(who, &u); err != nil {
+				b.Fatal(err)
+			}
+			total += u.Utime.Nano() + u.Stime.Nano()
 		}
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+		return time.Duration(total)
 	}
 	begin := now()
 	return func() {

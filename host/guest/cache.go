@@ -19,8 +19,8 @@ import (
 // before the runtime reads it: the runtime itself checks the code, but neither
 // the table of functions before it nor what follows.
 //
-//	DIR/<build>/<sha256 of the code>-<trusted or not>/entry     the runtime's own file, under its own names
-//	DIR/<build>/<sha256 of the code>-<trusted or not>/checksum  what the files in entry/ must be
+//	DIR/<build>/<sha256 of the code>-<trusted or worker>/entry     the runtime's own file, under its own names
+//	DIR/<build>/<sha256 of the code>-<trusted or worker>/checksum  what the files in entry/ must be
 //
 // An entry is written to a temporary folder and renamed when it is complete, so
 // that processes can use the cache at the same time.

@@ -285,7 +285,7 @@ func TestCacheConcurrently(t *testing.T) {
 // One compilation serves all pools that wait for it.
 func TestCompileOnce(t *testing.T) {
 	t.Parallel()
-	p := load(t, newRuntime(t, Config{}), Source{Wasm: build(t, "counter")})
+	p := load(t, newRuntime(t, Config{}), Source{Wasm: build(t, "counter"), Trusted: true})
 	engines := make([]*engine, 8)
 	var wg sync.WaitGroup
 	for i := range engines {

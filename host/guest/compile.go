@@ -64,32 +64,33 @@ func (p *Plugin) compile() (*engine, error) {
 	wasm := codeOf(p.src.Wasm, p.module, p.limits.TableEntries)
 	dir := p.runtime.cfg.CacheDir
 	if dir == "" {
-		return newEngine(ctx, wasm, p.src.Trusted, "")
+		return newEngine(ctx, wasm, "")
 	}
 	log := p.runtime.log.With("plugin", p.src.Name)
 	build, err := openCache(dir)
 	if err != nil {
 		log.Warn("the cache of compiled plugins is not used", "folder", dir, "reason", err)
-		return newEngine(ctx, wasm, p.src.Trusted, "")
+		return newEngine(ctx, wasm, "")
 	}
-	entry := filepath.Join(build, entryName(wasm, p.src.Trusted))
-	if eng := fromCache(ctx, wasm, p.src.Trusted, build, entry, log); eng != nil {
+	entry := filepath.Join(build, entryName(wasm, true))
+	if eng := fromCache(ctx, wasm, build, entry, log); eng != nil {
 		return eng, nil
 	}
-	eng, err := intoCache(ctx, wasm, p.src.Trusted, build, entry, log)
+	eng, err := intoCache(ctx, wasm, build, entry, log)
 	var fault *cacheError
 	if errors.As(err, &fault) {
 		log.Warn("the compiled plugin could not be kept", "folder", dir, "reason", err)
-		return newEngine(ctx, wasm, p.src.Trusted, "")
+		return newEngine(ctx, wasm, "")
 	}
 	prune(dir, time.Now())
 	return eng, err
 }
 
-// entryName names what the machine code depends on.
+// entryName names what the machine code depends on. What a plugin's process has
+// compiled is never run in this one, whatever its bytes are.
 func entryName(wasm []byte, trusted bool) string {
 	sum := sha256.Sum256(wasm)
-	kind := "untrusted"
+	kind := "worker"
 	if trusted {
 		kind = "trusted"
 	}
@@ -98,39 +99,51 @@ func entryName(wasm []byte, trusted bool) string {
 
 // fromCache returns the engine of an intact entry, or nil. A bad entry is
 // removed.
-func fromCache(ctx context.Context, wasm []byte, trusted bool, build, entry string, log *slog.Logger) *engine {
-	if _, err := os.Lstat(entry); err != nil {
+func fromCache(ctx context.Context, wasm []byte, build, entry string, log *slog.Logger) *engine {
+	if !intact(build, entry, log) {
 		return nil
 	}
-	err := verifyEntry(entry)
-	if err == nil {
-		var eng *engine
-		if eng, err = newEngine(ctx, wasm, trusted, filepath.Join(entry, entryFolder)); err == nil {
-			// The time of the last use is what prune goes by.
-			now := time.Now()
-			_ = os.Chtimes(entry, now, now)
-			return eng
-		}
+	eng, err := newEngine(ctx, wasm, filepath.Join(entry, entryFolder))
+	if err != nil {
+		damaged(build, entry, err, log)
+		return nil
 	}
-	log.Warn("a file of the cache of compiled plugins is damaged: the plugin is compiled anew", "entry", entry, "reason", err)
+	return eng
+}
+
+// intact reports whether there is an entry whose files are those that were written.
+// A bad entry is removed.
+func intact(build, entry string, log *slog.Logger) bool {
+	if _, err := os.Lstat(entry); err != nil {
+		return false
+	}
+	if err := verifyEntry(entry); err != nil {
+		damaged(build, entry, err, log)
+		return false
+	}
+	// The time of the last use is what prune goes by.
+	now := time.Now()
+	_ = os.Chtimes(entry, now, now)
+	return true
+}
+
+// damaged tells of a bad entry and removes it.
+func damaged(build, entry string, reason error, log *slog.Logger) {
+	log.Warn("a file of the cache of compiled plugins is damaged: the plugin is compiled anew", "entry", entry, "reason", reason)
 	if err := discard(build, entry); err != nil {
 		log.Warn("the damaged file could not be removed", "entry", entry, "reason", err)
 	}
-	return nil
 }
 
 // intoCache compiles into a new entry. The error is a *cacheError when only
 // the cache is at fault.
-func intoCache(ctx context.Context, wasm []byte, trusted bool, build, entry string, log *slog.Logger) (*engine, error) {
-	part, err := os.MkdirTemp(build, partPrefix)
+func intoCache(ctx context.Context, wasm []byte, build, entry string, log *slog.Logger) (*engine, error) {
+	part, err := newPart(build)
 	if err != nil {
-		return nil, &cacheError{err}
+		return nil, err
 	}
 	defer os.RemoveAll(part)
-	if err := os.Mkdir(filepath.Join(part, entryFolder), 0o700); err != nil {
-		return nil, &cacheError{err}
-	}
-	eng, err := newEngine(ctx, wasm, trusted, filepath.Join(part, entryFolder))
+	eng, err := newEngine(ctx, wasm, filepath.Join(part, entryFolder))
 	if err != nil {
 		return nil, asCacheError(err)
 	}
@@ -138,6 +151,19 @@ func intoCache(ctx context.Context, wasm []byte, trusted bool, build, entry stri
 		log.Warn("the compiled plugin could not be kept", "entry", entry, "reason", err)
 	}
 	return eng, nil
+}
+
+// newPart makes the folder of an entry that is not complete.
+func newPart(build string) (string, error) {
+	part, err := os.MkdirTemp(build, partPrefix)
+	if err != nil {
+		return "", &cacheError{err}
+	}
+	if err := os.Mkdir(filepath.Join(part, entryFolder), 0o700); err != nil {
+		os.RemoveAll(part)
+		return "", &cacheError{err}
+	}
+	return part, nil
 }
 
 // asCacheError marks errors of the file system: a module cannot cause them.

@@ -33,9 +33,9 @@ var startMu sync.Mutex
 
 // newEngine compiles a module. With a directory compiled code is read from there
 // and written to it. A failed engine leaves nothing behind.
-func newEngine(ctx context.Context, wasm []byte, trusted bool, dir string) (*engine, error) {
+func newEngine(ctx context.Context, wasm []byte, dir string) (*engine, error) {
 	e := &engine{unused: make(chan struct{})}
-	if err := e.start(trusted, dir); err != nil {
+	if err := e.start(dir); err != nil {
 		e.free()
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func newEngine(ctx context.Context, wasm []byte, trusted bool, dir string) (*eng
 	return e, nil
 }
 
-func (e *engine) start(trusted bool, dir string) (err error) {
+func (e *engine) start(dir string) (err error) {
 	startMu.Lock()
 	defer startMu.Unlock()
 	e.cache = wazero.NewCompilationCache()
@@ -55,11 +55,13 @@ func (e *engine) start(trusted bool, dir string) (err error) {
 			return &cacheError{err}
 		}
 	}
-	// Debug information would be decoded at each start, to add line numbers to
-	// stacks; the memory limit is the allocator's.
+	// There are no checks for termination: what is built in is given up at its
+	// deadline, and the process of anything else killed. Debug information would
+	// be decoded at each start, to add line numbers to stacks; the memory limit is
+	// the allocator's.
 	config := wazero.NewRuntimeConfig().
 		WithCompilationCache(e.cache).
-		WithCloseOnContextDone(!trusted).
+		WithCloseOnContextDone(false).
 		WithDebugInfoEnabled(false).
 		WithCustomSections(false)
 	ctx := context.Background()

@@ -29,6 +29,9 @@ const (
 	// Contract means that the guest broke the contract in another way, for
 	// example by an error that is not JSON.
 	Contract Cause = "contract"
+	// Process means that the process in which the plugin runs could not be
+	// started, ended by itself, or sent what is not of the protocol.
+	Process Cause = "process"
 	// Reported means that the hook itself reported an error. Error.Err is then
 	// an *abi.Error.
 	Reported Cause = "reported"
@@ -49,6 +52,11 @@ type Error struct {
 	// Stack is the guest's stack at a trap, one function per line, innermost
 	// first. It may be empty.
 	Stack string
+
+	// again says that the call had no effect and may be made once more.
+	again bool
+	// known says that no process died for it this time.
+	known bool
 }
 
 // Error describes the failure in one line.

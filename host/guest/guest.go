@@ -1,6 +1,7 @@
 // Package guest loads, checks and calls plugins: WebAssembly modules that speak
 // the contract of internal/abi. It is the only package that knows the
-// WebAssembly runtime.
+// WebAssembly runtime. Plugins that are part of the program run in this process,
+// all others in workers: processes that ServeWorker is the main function of.
 package guest
 
 import (
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/sourcehost/sourcehost/host/guest/confine"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
@@ -37,11 +39,11 @@ type Source struct {
 	Name string
 	// Wasm is the file's content. It must not change afterwards.
 	Wasm []byte
-	// Trusted is for plugins that are part of this program. Their code runs
-	// without checks for termination, which makes it several times faster. A
-	// call that exceeds its deadline is given up, not stopped; if it loops
-	// without ever asking the host for something, Go's garbage collector waits
-	// for it, and with it the process.
+	// Trusted is for plugins that are part of this program: they run in this
+	// process. A call that exceeds its deadline is given up, not stopped; if it
+	// loops without ever asking the host for something, Go's garbage collector
+	// waits for it, and with it the process. Any other plugin is compiled and run
+	// in processes of its own, which are killed; see ServeWorker.
 	Trusted bool
 	// Clock and Random give the plugin the real time and real random numbers.
 	// Without them it gets fixed ones.
@@ -68,6 +70,9 @@ type Runtime struct {
 	life context.Context
 	end  context.CancelFunc // of life; called by Close
 
+	workers  workers
+	measures func() ([]confine.Measure, error)
+
 	mu      sync.Mutex
 	closed  bool
 	plugins []*Plugin
@@ -81,7 +86,9 @@ func NewRuntime(cfg Config) *Runtime {
 		log = slog.New(slog.DiscardHandler)
 	}
 	life, end := context.WithCancel(context.Background())
-	return &Runtime{cfg: cfg, log: log, life: life, end: end}
+	r := &Runtime{cfg: cfg, log: log, life: life, end: end}
+	r.measures = sync.OnceValues(r.probe)
+	return r
 }
 
 // Close ends all calls of the runtime's plugins and frees what they hold. It
@@ -97,7 +104,7 @@ func (r *Runtime) Close(ctx context.Context) error {
 	r.end()
 	plugins := r.plugins
 	r.mu.Unlock()
-	var errs []error
+	errs := []error{r.workers.close(ctx)}
 	for _, p := range plugins {
 		if err := p.close(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("plugin %s: %w", p.src.Name, err))
@@ -109,13 +116,16 @@ func (r *Runtime) Close(ctx context.Context) error {
 // Load checks a plugin without running or compiling it. The error is an *Error
 // with the cause Refused that says everything that was expected and not found.
 func (r *Runtime) Load(src Source) (*Plugin, error) {
-	p := &Plugin{runtime: r, src: src}
+	p := &Plugin{runtime: r, src: src, compile1: make(chan struct{}, 1)}
 	if src.Limits != nil {
 		p.limits = *src.Limits
 	}
 	p.limits = p.limits.withDefaults(r.cfg.Limits)
 	if err := p.check(); err != nil {
 		return nil, p.refused(err)
+	}
+	if !src.Trusted && !serves.Load() {
+		return nil, p.refused(errCannotServe)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -135,12 +145,17 @@ type Plugin struct {
 	manifest  *plugin.Manifest
 	module    *module
 	hash      func() string
+	code      func() code
 	abandoned atomic.Int32 // calls that were given up and still run
 	memory    atomic.Int64 // see Memory
 
+	// compile1 holds an element while the code of a worker is compiled.
+	compile1 chan struct{}
+
 	mu        sync.Mutex
 	closed    bool
-	compiling *compiling
+	compiling *compiling // in this process
+	unusable  *Error     // why no worker can load it
 }
 
 func (p *Plugin) check() error {
@@ -164,6 +179,7 @@ func (p *Plugin) check() error {
 		sum := sha256.Sum256(p.src.Wasm)
 		return hex.EncodeToString(sum[:])
 	})
+	p.code = sync.OnceValue(func() code { return newCode(p) })
 	return checkModule(p.module, p.manifest, p.limits)
 }
 

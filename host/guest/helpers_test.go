@@ -119,13 +119,29 @@ func load(t testing.TB, r *Runtime, src Source) *Plugin {
 	return p
 }
 
-// newPool loads a guest as an untrusted plugin and makes a pool for it.
-func newPool(t testing.TB, name string, l Limits) *Pool {
+// poolMaker loads a guest and makes a pool for it.
+type poolMaker func(t testing.TB, name string, l Limits) *Pool
+
+// newPool is the poolMaker for plugins in processes of their own.
+func newPool(t testing.TB, name string, l Limits) *Pool { return makePool(t, name, l, false) }
+
+func makePool(t testing.TB, name string, l Limits, trusted bool) *Pool {
 	t.Helper()
-	p := load(t, newRuntime(t, Config{}), Source{Name: name, Wasm: build(t, name), Limits: &l})
+	p := load(t, newRuntime(t, Config{}), Source{Name: name, Wasm: build(t, name), Limits: &l, Trusted: trusted})
 	pool := p.Pool(nil, nil)
 	t.Cleanup(pool.Close)
 	return pool
+}
+
+// everywhere runs a test with plugins in this process and in workers.
+func everywhere(t *testing.T, test func(*testing.T, poolMaker)) {
+	t.Parallel()
+	for where, trusted := range map[string]bool{"worker": false, "process": true} {
+		t.Run(where, func(t *testing.T) {
+			t.Parallel()
+			test(t, func(t testing.TB, name string, l Limits) *Pool { return makePool(t, name, l, trusted) })
+		})
+	}
 }
 
 // fakeHost is a Caller for tests.

@@ -15,8 +15,9 @@ import (
 	"github.com/sourcehost/sourcehost/internal/abi"
 )
 
-func TestTraps(t *testing.T) {
-	t.Parallel()
+func TestTraps(t *testing.T) { everywhere(t, testTraps) }
+
+func testTraps(t *testing.T, newPool poolMaker) {
 	pool := newPool(t, "trap", Limits{})
 	// The input of setup decides whether it traps.
 	ctx := context.Background()
@@ -77,37 +78,42 @@ func TestCancelLoop(t *testing.T) {
 	}
 }
 
-func TestMemoryBomb(t *testing.T) {
-	t.Parallel()
+func TestMemoryBomb(t *testing.T) { everywhere(t, testMemoryBomb) }
+
+func testMemoryBomb(t *testing.T, newPool poolMaker) {
 	pool := newPool(t, "memory_bomb", Limits{MemoryBytes: 8 << 20})
 	_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
 	wantError(t, err, MemoryLimit, abi.Prepare, "more than the 8388608 bytes of memory that it may have: unreachable")
 }
 
-func TestDeepRecursion(t *testing.T) {
-	t.Parallel()
+func TestDeepRecursion(t *testing.T) { everywhere(t, testDeepRecursion) }
+
+func testDeepRecursion(t *testing.T, newPool poolMaker) {
 	pool := newPool(t, "recursion", Limits{})
 	_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
 	wantError(t, err, Trap, abi.Prepare, "stack overflow")
 }
 
-func TestTableBomb(t *testing.T) {
-	t.Parallel()
+func TestTableBomb(t *testing.T) { everywhere(t, testTableBomb) }
+
+func testTableBomb(t *testing.T, newPool poolMaker) {
 	pool := newPool(t, "table_bomb", Limits{TableEntries: 10_000})
 	_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
 	// 10 entries at the start and 9 times 1024.
 	wantError(t, err, Reported, abi.Prepare, "the hook returned 9 and set no error")
 }
 
-func TestOutputLimit(t *testing.T) {
-	t.Parallel()
+func TestOutputLimit(t *testing.T) { everywhere(t, testOutputLimit) }
+
+func testOutputLimit(t *testing.T, newPool poolMaker) {
 	pool := newPool(t, "output_flood", Limits{OutputBytes: 1 << 20})
 	_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
 	wantError(t, err, OutputLimit, abi.Prepare, "the output has more than 1048576 bytes")
 }
 
-func TestLogLimit(t *testing.T) {
-	t.Parallel()
+func TestLogLimit(t *testing.T) { everywhere(t, testLogLimit) }
+
+func testLogLimit(t *testing.T, newPool poolMaker) {
 	pool := newPool(t, "log_flood", Limits{LogLines: 10})
 	for range 2 {
 		h := &fakeHost{}
@@ -119,8 +125,9 @@ func TestLogLimit(t *testing.T) {
 	}
 }
 
-func TestCallLimit(t *testing.T) {
-	t.Parallel()
+func TestCallLimit(t *testing.T) { everywhere(t, testCallLimit) }
+
+func testCallLimit(t *testing.T, newPool poolMaker) {
 	pool := newPool(t, "call_flood", Limits{Calls: 50})
 	h := &fakeHost{}
 	_, err := pool.Call(context.Background(), abi.Prepare, nil, h)
@@ -130,8 +137,9 @@ func TestCallLimit(t *testing.T) {
 	}
 }
 
-func TestStdoutFlood(t *testing.T) {
-	t.Parallel()
+func TestStdoutFlood(t *testing.T) { everywhere(t, testStdoutFlood) }
+
+func testStdoutFlood(t *testing.T, newPool poolMaker) {
 	pool := newPool(t, "stdout_flood", Limits{})
 	h := &fakeHost{}
 	var before, after runtime.MemStats
@@ -147,8 +155,9 @@ func TestStdoutFlood(t *testing.T) {
 	}
 }
 
-func TestStderrAndExit(t *testing.T) {
-	t.Parallel()
+func TestStderrAndExit(t *testing.T) { everywhere(t, testStderrAndExit) }
+
+func testStderrAndExit(t *testing.T, newPool poolMaker) {
 	pool := newPool(t, "streams", Limits{})
 	h := &fakeHost{}
 	_, err := pool.Call(context.Background(), abi.Prepare, nil, h)
@@ -183,8 +192,9 @@ func TestSleep(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
-	t.Parallel()
+func TestErrors(t *testing.T) { everywhere(t, testErrors) }
+
+func testErrors(t *testing.T, newPool poolMaker) {
 	pool := newPool(t, "bad_error", Limits{})
 	_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
 	wantError(t, err, Contract, abi.Prepare, "expected a JSON error message")
@@ -209,8 +219,9 @@ const (
 	driveCall
 )
 
-func TestBadPointers(t *testing.T) {
-	t.Parallel()
+func TestBadPointers(t *testing.T) { everywhere(t, testBadPointers) }
+
+func testBadPointers(t *testing.T, newPool poolMaker) {
 	const size = 32 * pageBytes // of the guest's memory
 	const all = 1<<32 - 1
 	ranges := map[string][2]uint32{
@@ -251,8 +262,9 @@ func TestBadPointers(t *testing.T) {
 }
 
 // What touches the edges of the memory, or overlaps, is no fault.
-func TestGoodPointers(t *testing.T) {
-	t.Parallel()
+func TestGoodPointers(t *testing.T) { everywhere(t, testGoodPointers) }
+
+func testGoodPointers(t *testing.T, newPool poolMaker) {
 	const size = 32 * pageBytes
 	pool := newPool(t, "driver", Limits{})
 	for name, input := range map[string][]byte{
@@ -270,8 +282,9 @@ func TestGoodPointers(t *testing.T) {
 
 // Requests, results and errors that are too large: the first two are statuses,
 // as denials are, and the guest lives on.
-func TestMessageLimits(t *testing.T) {
-	t.Parallel()
+func TestMessageLimits(t *testing.T) { everywhere(t, testMessageLimits) }
+
+func testMessageLimits(t *testing.T, newPool poolMaker) {
 	pool := newPool(t, "driver", Limits{RequestBytes: 1000, ResultBytes: 500})
 	h := &fakeHost{}
 	status := func(input []byte) abi.Status {
@@ -296,8 +309,9 @@ func TestMessageLimits(t *testing.T) {
 	wantError(t, err, OutputLimit, abi.Prepare, "the error has 1001 bytes: expected at most 1000")
 }
 
-func TestDeniedCall(t *testing.T) {
-	t.Parallel()
+func TestDeniedCall(t *testing.T) { everywhere(t, testDeniedCall) }
+
+func testDeniedCall(t *testing.T, newPool poolMaker) {
 	pool := newPool(t, "ask", Limits{})
 	h := &fakeHost{call: func(_ context.Context, op string, req []byte) (abi.Status, []byte) {
 		if op != abi.OpDownload || len(req) != 0 {

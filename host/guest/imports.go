@@ -108,7 +108,10 @@ func callOp(st *callState, mem memory, stack []uint64) error {
 	if err != nil {
 		return err
 	}
-	status, result := st.call(string(op[:min(len(op), maxOpName)]), req)
+	status, result, err := st.call(string(op[:min(len(op), maxOpName)]), req)
+	if err != nil {
+		return err
+	}
 	st.result = result
 	stack[0] = uint64(status)<<32 | uint64(uint32(len(result)))
 	return nil

@@ -25,8 +25,8 @@ type instance interface {
 	close()
 }
 
-// grace is how long a guest that is being stopped may take before it is given
-// up: the checks for termination are passed within microseconds.
+// grace is how long a guest that is being stopped may take before it is given up,
+// or its process killed: a host function that waits returns at once.
 const grace = 100 * time.Millisecond
 
 // wasmInstance is an instance in this process.
@@ -49,6 +49,31 @@ const initHook abi.Hook = abi.InitExport
 // newInstance makes an instance and initializes it. The setup hook is the
 // pool's affair.
 func newInstance(ctx context.Context, p *Plugin, eng *engine, c Caller) (*wasmInstance, error) {
+	in, err := newIdle(p, eng)
+	if err != nil {
+		return nil, err
+	}
+	if err := initialize(ctx, in, in.funcs[initHook] != nil, c); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// initialize calls the initialization function of an instance, if it has one, and
+// closes the instance when that fails.
+func initialize(ctx context.Context, in instance, has bool, c Caller) error {
+	if !has {
+		return nil
+	}
+	_, err := in.call(ctx, initHook, nil, c)
+	if err != nil {
+		in.close()
+	}
+	return err
+}
+
+// newIdle makes an instance of which no code has run.
+func newIdle(p *Plugin, eng *engine) (*wasmInstance, error) {
 	in := &wasmInstance{plugin: p, engine: eng, alloc: &allocator{limit: uint64(p.limits.MemoryBytes / pageBytes * pageBytes)}}
 	if !eng.enter() {
 		return nil, &Error{Plugin: p.src.Name, Cause: Refused, Err: ErrClosed}
@@ -61,13 +86,6 @@ func newInstance(ctx context.Context, p *Plugin, eng *engine, c Caller) (*wasmIn
 	in.funcs = map[abi.Hook]api.Function{initHook: in.mod.ExportedFunction(abi.InitExport)}
 	for _, h := range p.manifest.Hooks {
 		in.funcs[h] = in.mod.ExportedFunction(string(h))
-	}
-	if in.funcs[initHook] == nil {
-		return in, nil
-	}
-	if _, err := in.call(ctx, initHook, nil, c); err != nil {
-		in.close()
-		return nil, err
 	}
 	return in, nil
 }
@@ -115,41 +133,49 @@ func (in *wasmInstance) call(ctx context.Context, hook abi.Hook, input []byte, c
 		in.plugin.abandoned.Add(1)
 		go func() { <-done; in.plugin.abandoned.Add(-1) }()
 	}
-	var failed *Error
 	switch {
 	case ended && out.err == nil && out.code == 0:
 		return st.output, nil
 	case ended && out.err == nil:
-		failed = st.failed(out.code)
+		return nil, in.plugin.failed(hook, st.failed(out.code))
 	case limited.Err() != nil:
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("plugin %s: %s: %w", name, hook, context.Cause(ctx))
-		}
-		failed = &Error{Cause: Deadline, Err: fmt.Errorf("the call took longer than %v", limits.HookTime)}
-	default:
-		failed = trapError(out.err, st)
+		return nil, in.plugin.late(ctx, hook)
 	}
-	failed.Plugin, failed.Hook = name, hook
-	return nil, failed
+	return nil, in.plugin.failed(hook, trapError(out.err, st))
+}
+
+// failed completes the error of a hook.
+func (p *Plugin) failed(hook abi.Hook, e *Error) *Error {
+	e.Plugin, e.Hook = p.src.Name, hook
+	return e
+}
+
+// late is the error of a call that was not over at its deadline, or when ctx, that
+// of who called, ended.
+func (p *Plugin) late(ctx context.Context, hook abi.Hook) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("plugin %s: %s: %w", p.src.Name, hook, context.Cause(ctx))
+	}
+	return p.failed(hook, &Error{Cause: Deadline, Err: fmt.Errorf("the call took longer than %v", p.limits.HookTime)})
 }
 
 // errHookTime is the cause of a context that ended at the deadline of a hook.
 var errHookTime = errors.New("the deadline of the hook")
 
 // await waits for the outcome, and for a short while longer when ctx is done.
-func await(ctx context.Context, done <-chan outcome) (outcome, bool) {
+func await[T any](ctx context.Context, done <-chan T) (out T, ended bool) {
 	select {
-	case out := <-done:
+	case out = <-done:
 		return out, true
 	case <-ctx.Done():
 	}
 	t := time.NewTimer(grace)
 	defer t.Stop()
 	select {
-	case out := <-done:
+	case out = <-done:
 		return out, true
 	case <-t.C:
-		return outcome{}, false
+		return out, false
 	}
 }
 

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"path/filepath"
@@ -81,14 +82,19 @@ func TestLoadLimits(t *testing.T) {
 
 func TestLoadDoesNotCompile(t *testing.T) {
 	t.Parallel()
-	p := load(t, newRuntime(t, Config{}), Source{Wasm: breakCode(t, build(t, "bad_code"))})
-	if p.compiling != nil {
-		t.Fatal("the plugin was compiled when it was loaded")
+	wasm := breakCode(t, build(t, "bad_code"))
+	for _, trusted := range []bool{true, false} {
+		p := load(t, newRuntime(t, Config{}), Source{Wasm: wasm, Trusted: trusted})
+		if p.compiling != nil || len(p.runtime.workers.live) != 0 {
+			t.Fatal("the plugin was compiled when it was loaded")
+		}
+		pool := p.Pool(nil, nil)
+		defer pool.Close()
+		for range 2 {
+			_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
+			wantError(t, err, Refused, "", "compiling: ")
+		}
 	}
-	pool := p.Pool(nil, nil)
-	defer pool.Close()
-	_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
-	wantError(t, err, Refused, "", "compiling: ")
 }
 
 // Truncated and random files must be refused, or fail later with an error.
@@ -109,6 +115,41 @@ func TestLoadHostileBytes(t *testing.T) {
 		}
 		_, _ = r.Load(Source{Name: "random", Wasm: bad})
 	}
+}
+
+// What the checks accept of broken files is loaded and called, in a worker.
+func TestCallHostileBytes(t *testing.T) {
+	t.Parallel()
+	wasm := build(t, "conformance")
+	r := newRuntime(t, Config{Limits: Limits{LoadTime: testTime, HookTime: hookTime}})
+	random := rand.New(rand.NewPCG(3, 4))
+	for called := 0; called < 40; {
+		bad := append([]byte(nil), wasm...)
+		for range 1 + random.IntN(3) {
+			bad[random.IntN(len(bad))] = byte(random.Uint32())
+		}
+		p, err := r.Load(Source{Name: "random", Wasm: bad})
+		if err != nil {
+			continue
+		}
+		called++
+		pool := p.Pool(nil, nil)
+		_, err = pool.Call(context.Background(), abi.Prepare, []byte("input"), &fakeHost{})
+		var e *Error
+		if err != nil && (!errors.As(err, &e) || e.Cause == Process) {
+			t.Errorf("%x: %v", bad, err)
+		}
+		pool.Close()
+	}
+}
+
+// A module of 64 MiB is refused, whatever it holds.
+func TestHugeModule(t *testing.T) {
+	t.Parallel()
+	section := binary.AppendUvarint([]byte{0}, 64<<20)
+	huge := append(append([]byte("\x00asm\x01\x00\x00\x00"), section...), make([]byte, 64<<20)...)
+	_, err := NewRuntime(Config{}).Load(Source{Name: "huge", Wasm: huge})
+	wantError(t, err, Refused, "", "expected a file of at most 33554432 bytes, found 671088")
 }
 
 func TestHash(t *testing.T) {

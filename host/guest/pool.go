@@ -28,7 +28,13 @@ type Pool struct {
 	mu     sync.Mutex
 	idle   []instance
 	closed bool
+	deaths int
+	last   *Error // why the last process had to be ended
 }
+
+// maxDeaths is how many processes of a plugin may die or be killed in a run before
+// no more are started.
+const maxDeaths = 8
 
 // Pool returns a pool. setup is the input of the setup hook, which is called
 // once for each new instance if the plugin has it; newCaller makes the Caller
@@ -42,6 +48,9 @@ func (p *Plugin) Pool(setup []byte, newCaller func() Caller) *Pool {
 	}
 	pool.life, pool.end = context.WithCancelCause(p.runtime.life)
 	pool.make = pool.makeInstance
+	if !p.src.Trusted {
+		pool.make = pool.makeWorker
+	}
 	return pool
 }
 
@@ -98,13 +107,49 @@ func (p *Pool) with(ctx context.Context, hook abi.Hook, fn func(context.Context,
 	case <-ctx.Done():
 		return fmt.Errorf("plugin %s: %s: waiting for an instance: %w", p.plugin.src.Name, hook, context.Cause(ctx))
 	}
-	in, err := p.take(ctx)
-	if err != nil {
-		return err
+	err := p.try(ctx, fn)
+	// A hook that has asked for nothing has changed nothing.
+	var e *Error
+	if errors.As(err, &e) && e.again && ctx.Err() == nil {
+		err = p.try(ctx, fn)
 	}
-	err = fn(ctx, in)
-	p.give(in, ctx.Err() == nil && reusable(err))
 	return err
+}
+
+// try runs fn with an idle or a new instance, once.
+func (p *Pool) try(ctx context.Context, fn func(context.Context, instance) error) error {
+	in, err := p.take(ctx)
+	if err == nil {
+		err = fn(ctx, in)
+		p.give(in, ctx.Err() == nil && reusable(err))
+	}
+	p.mourn(err)
+	return err
+}
+
+// mourn counts the processes that had to be replaced.
+func (p *Pool) mourn(err error) {
+	var e *Error
+	if p.plugin.src.Trusted || !errors.As(err, &e) || e.Cause != Process && e.Cause != Deadline || e.known {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deaths++
+	p.last = e
+}
+
+// worn is the error of a plugin whose processes have died too often.
+func (p *Pool) worn() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.deaths < maxDeaths {
+		return nil
+	}
+	return &Error{
+		Plugin: p.plugin.src.Name, Hook: p.last.Hook, Cause: p.last.Cause, known: true,
+		Err: fmt.Errorf("%d of its processes have died in this run and no more are started; the last: %w", p.deaths, p.last.Err),
+	}
 }
 
 // take returns an idle instance or makes one.
@@ -158,6 +203,27 @@ func (p *Pool) makeInstance(ctx context.Context) (instance, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p.setUp(ctx, in, c)
+}
+
+// makeWorker makes an instance in a process of its own and runs its setup hook.
+func (p *Pool) makeWorker(ctx context.Context) (instance, error) {
+	if err := p.worn(); err != nil {
+		return nil, err
+	}
+	var c Caller
+	if p.newCaller != nil {
+		c = p.newCaller()
+	}
+	w, err := p.plugin.newWorker(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return p.setUp(ctx, w, c)
+}
+
+// setUp calls the setup hook, and closes the instance when that fails.
+func (p *Pool) setUp(ctx context.Context, in instance, c Caller) (instance, error) {
 	if !p.plugin.manifest.Has(abi.Setup) {
 		return in, nil
 	}

@@ -8,7 +8,9 @@ import (
 	"github.com/sourcehost/sourcehost/internal/abi"
 )
 
-// callState is what the host functions work on during one call of a hook.
+// callState is what the host functions work on during one call of a hook. Where the
+// plugin has a process of its own, both sides have one: that of the process for the
+// guest, and that of the host for what the process asks for.
 type callState struct {
 	ctx    context.Context
 	limits *Limits
@@ -61,16 +63,22 @@ func (st *callState) log(level abi.Level, line string) {
 
 // call performs an operation for the guest. What the operator or the host does
 // not allow is a status; only a guest that ignores its limits is ended.
-func (st *callState) call(op string, req []byte) (abi.Status, []byte) {
+func (st *callState) call(op string, req []byte) (abi.Status, []byte, error) {
 	if st.calls++; st.calls > st.limits.Calls {
-		panic(&fault{cause: CallLimit, err: fmt.Errorf("the hook asked for more than %d operations", st.limits.Calls)})
+		return 0, nil, &fault{cause: CallLimit, err: fmt.Errorf("the hook asked for more than %d operations", st.limits.Calls)}
 	}
 	if int64(len(req)) > st.limits.RequestBytes {
-		return refuse(abi.Limit, fmt.Sprintf("the request has %d bytes: expected at most %d", len(req), st.limits.RequestBytes))
+		status, result := refuse(abi.Limit, fmt.Sprintf("the request has %d bytes: expected at most %d", len(req), st.limits.RequestBytes))
+		return status, result, nil
 	}
 	if st.over() || st.ctx.Err() != nil {
-		panic(&fault{cause: Deadline, err: fmt.Errorf("the call was ended while it asked for %q", cut(op))})
+		return 0, nil, &fault{cause: Deadline, err: fmt.Errorf("the call was ended while it asked for %q", cut(op))}
 	}
+	status, result := st.perform(op, req)
+	return status, result, nil
+}
+
+func (st *callState) perform(op string, req []byte) (abi.Status, []byte) {
 	if st.caller == nil {
 		return refuse(abi.Unsupported, "no operation can be asked for here")
 	}

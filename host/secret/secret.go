@@ -4,10 +4,12 @@
 package secret
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +17,7 @@ import (
 )
 
 // Spec says where a secret's value comes from and who may get it. Exactly one
-// of File and Env is set.
+// of File, Env and Command is set.
 type Spec struct {
 	// Name is what plugins refer to the secret by. Letters, digits and . _ - only.
 	Name string
@@ -24,6 +26,10 @@ type Spec struct {
 	File string
 	// Env is the name of an environment variable that holds the value.
 	Env string
+	// Command is the absolute path of a program and its arguments. It is run when
+	// the value is first needed, once, and prints the value. One newline at the end
+	// is not part of it.
+	Command []string
 	// Hosts are the servers that the secret may be sent to, at least one:
 	// "host" (any port), "host:port", "*.suffix" (any name beneath the suffix,
 	// but not the suffix itself), or an IP address, in brackets when it is an
@@ -83,6 +89,7 @@ type Resolver struct {
 	secrets map[string]*entry
 	environ func(string) (string, bool)
 	log     *slog.Logger
+	command commands
 
 	mu       sync.Mutex // guards resolved, and the making of redactor
 	resolved []known
@@ -104,6 +111,7 @@ func New(specs []Spec, opts ...Option) (*Resolver, error) {
 		environ: os.LookupEnv,
 		log:     slog.New(slog.DiscardHandler),
 	}
+	r.command.ctx, r.command.stop = context.WithCancel(context.Background())
 	for _, o := range opts {
 		o(r)
 	}
@@ -131,18 +139,26 @@ func newEntry(spec Spec) (*entry, error) {
 	fail := func(format string, args ...any) (*entry, error) {
 		return nil, fmt.Errorf("secret %q: "+format, append([]any{shorten(spec.Name)}, args...)...)
 	}
+	sources := 0
+	for _, given := range []bool{spec.File != "", spec.Env != "", len(spec.Command) > 0} {
+		if given {
+			sources++
+		}
+	}
 	switch {
 	case !ValidName(spec.Name):
 		return fail("a name is made of letters, digits and . _ - only")
-	case spec.File == "" && spec.Env == "":
-		return fail("neither a file nor an environment variable (env) is given to read it from")
-	case spec.File != "" && spec.Env != "":
-		return fail("both a file and an environment variable (env) are given; keep one")
+	case sources == 0:
+		return fail("neither a file, nor an environment variable (env), nor a command is given to get it from")
+	case sources > 1:
+		return fail("of a file, an environment variable (env) and a command two or all are given; keep one")
+	case len(spec.Command) > 0 && !filepath.IsAbs(spec.Command[0]):
+		return fail("the program of its command, %q, is not an absolute path", shorten(spec.Command[0]))
 	case len(spec.Hosts) == 0:
 		return fail("no hosts are given; list the servers that it may be sent to")
 	}
 	e := &entry{spec: spec}
-	e.spec.Hosts = slices.Clone(spec.Hosts)
+	e.spec.Hosts, e.spec.Command = slices.Clone(spec.Hosts), slices.Clone(spec.Command)
 	for _, h := range spec.Hosts {
 		p, err := parsePattern(h)
 		if err != nil {

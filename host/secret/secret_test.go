@@ -110,6 +110,7 @@ func TestSpecErrorsAtOnce(t *testing.T) {
 		{Name: "a b", File: "f", Hosts: []string{"h"}},
 		{Name: "neither", Hosts: []string{"h"}},
 		{Name: "both", File: "f", Env: "E", Hosts: []string{"h"}},
+		{Name: "plain", Command: []string{"vault"}, Hosts: []string{"h"}},
 		{Name: "nohost", File: "f"},
 		{Name: "badhost", File: "f", Hosts: []string{"https://h/"}},
 		{Name: "twice", File: "f", Hosts: []string{"h"}},
@@ -118,7 +119,7 @@ func TestSpecErrorsAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{`"a b": a name is made of`, `"neither": neither`, `"both": both`, `"nohost": no hosts`, `"badhost": host "https://h/" is a URL`, `"twice" is configured twice`} {
+	for _, want := range []string{`"a b": a name is made of`, `"neither": neither`, `"both": of a file, an environment variable (env) and a command`, `"plain": the program of its command, "vault", is not`, `"nohost": no hosts`, `"badhost": host "https://h/" is a URL`, `"twice" is configured twice`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %s", err, want)
 		}

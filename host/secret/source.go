@@ -38,11 +38,47 @@ func (r *Resolver) read(spec Spec) (string, error) {
 
 // origin names where a value comes from.
 func origin(spec Spec) string {
-	if spec.File != "" {
+	switch {
+	case spec.File != "":
 		return "file " + spec.File
+	case len(spec.Command) > 0:
+		return "the output of " + spec.Command[0]
 	}
 	return "environment variable " + spec.Env
 }
+
+// Inspect says what keeps a secret's value from being had, or what makes it
+// unsafe, without getting the value: no file is read and no program run. Nil for
+// environ means os.LookupEnv.
+func Inspect(spec Spec, environ func(string) (string, bool)) error {
+	if environ == nil {
+		environ = os.LookupEnv
+	}
+	switch {
+	case spec.Env != "":
+		if _, ok := environ(spec.Env); !ok {
+			return fmt.Errorf("environment variable %s is not set", spec.Env)
+		}
+	case len(spec.Command) > 0:
+		if info, err := os.Stat(spec.Command[0]); err != nil {
+			return err
+		} else if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+			return fmt.Errorf("%s is not a program", spec.Command[0])
+		}
+	default:
+		f, info, err := open(spec.File)
+		if err != nil {
+			return err
+		}
+		f.Close()
+		if readableByAll(info) {
+			return fmt.Errorf("every user of this machine can read file %s; take the right away with chmod o-r", spec.File)
+		}
+	}
+	return nil
+}
+
+func readableByAll(info fs.FileInfo) bool { return info.Mode().Perm()&0o004 != 0 }
 
 // load gets the bare value.
 func (r *Resolver) load(spec Spec) (string, error) {
@@ -53,12 +89,15 @@ func (r *Resolver) load(spec Spec) (string, error) {
 		}
 		return trimNewline(value), nil
 	}
+	if len(spec.Command) > 0 {
+		return r.run(spec.Command)
+	}
 	f, info, err := open(spec.File)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	if info.Mode().Perm()&0o004 != 0 {
+	if readableByAll(info) {
 		r.log.Warn("every user of this machine can read a secret's file; take the right away with chmod o-r",
 			"secret", spec.Name, "file", spec.File, "mode", info.Mode().Perm().String())
 	}

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -38,20 +39,44 @@ func names(fsys fs.FS) []string {
 	return found
 }
 
+// Open returns an embedded plugin without reading it, and its size in bytes.
+func Open(name string) (io.ReaderAt, int64, error) {
+	f, err := files.Open(path.Join("wasm", name+".wasm"))
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading the embedded plugin %s: %w", name, err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading the embedded plugin %s: %w", name, err)
+	}
+	return f.(io.ReaderAt), info.Size(), nil // as package embed promises
+}
+
+// Read returns one embedded plugin.
+func Read(name string) (Plugin, error) { return readOne(files, name) }
+
 // Plugins returns the embedded plugins in the order of their names, or ErrNone.
 func Plugins() ([]Plugin, error) { return read(files) }
 
 func read(fsys fs.FS) ([]Plugin, error) {
 	var found []Plugin
 	for _, name := range names(fsys) {
-		data, err := fs.ReadFile(fsys, path.Join("wasm", name+".wasm"))
+		p, err := readOne(fsys, name)
 		if err != nil {
-			return nil, fmt.Errorf("reading the embedded plugin %s: %w", name, err)
+			return nil, err
 		}
-		found = append(found, Plugin{Name: name, Wasm: data})
+		found = append(found, p)
 	}
 	if len(found) == 0 {
 		return nil, ErrNone
 	}
 	return found, nil
+}
+
+func readOne(fsys fs.FS, name string) (Plugin, error) {
+	data, err := fs.ReadFile(fsys, path.Join("wasm", name+".wasm"))
+	if err != nil {
+		return Plugin{}, fmt.Errorf("reading the embedded plugin %s: %w", name, err)
+	}
+	return Plugin{Name: name, Wasm: data}, nil
 }

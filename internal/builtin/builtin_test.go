@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,13 @@ func TestEmbeddedPlugins(t *testing.T) {
 	var names []string
 	for _, p := range found {
 		names = append(names, p.Name)
+		r, size, err := Open(p.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, err := io.ReadAll(io.NewSectionReader(r, 0, size)); err != nil || !bytes.Equal(data, p.Wasm) {
+			t.Errorf("the plugin %s reads differently: %d bytes, %v", p.Name, len(data), err)
+		}
 		if !bytes.HasPrefix(p.Wasm, []byte("\x00asm")) {
 			t.Errorf("the plugin %s is not a wasm module", p.Name)
 		}
@@ -88,7 +96,7 @@ func TestBuildIsReproducible(t *testing.T) {
 func elsewhere(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, folder := range []string{"internal/abi", "internal/rawjson", "internal/plugin", "internal/cmd", "sdk", "plugins/curl", "plugins/internal"} {
+	for _, folder := range []string{"internal/abi", "internal/nearest", "internal/rawjson", "internal/plugin", "internal/cmd", "sdk", "plugins/curl", "plugins/internal"} {
 		if err := os.CopyFS(filepath.Join(dir, folder), os.DirFS(filepath.Join("../..", folder))); err != nil {
 			t.Fatal(err)
 		}

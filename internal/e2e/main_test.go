@@ -44,7 +44,7 @@ func withProgram(run func() int) int {
 	}
 	defer os.RemoveAll(dir)
 	built.dir, built.program, built.cache = dir, filepath.Join(dir, "sourcehost"), filepath.Join(dir, "cache")
-	build := exec.Command("go", "build", "-o", built.program, "../../cmd/sourcehost")
+	build := exec.Command("go", "build", "-tags", "containers_image_openpgp", "-o", built.program, "../../cmd/sourcehost")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fail("cannot build the program: %v\n%s", err, out)

@@ -122,6 +122,7 @@ http {
   server {
     listen 127.0.0.1:PLAIN;
     location /moved/ { rewrite ^/moved/(.*)$ /$1 redirect; }
+    location /slow/ { limit_rate 2m; }
     location /secure/ { rewrite ^/secure/(.*)$ https://127.0.0.1:OPEN/$1 permanent; }
   }
   ssl_certificate CERT; ssl_certificate_key KEY;

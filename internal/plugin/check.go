@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sourcehost/sourcehost/internal/abi"
+	"github.com/sourcehost/sourcehost/internal/nearest"
 )
 
 const (
@@ -148,7 +149,11 @@ func (p *problems) checkCapabilities(list []Capability) {
 				all = append(all, name)
 			}
 			slices.Sort(all)
-			p.add(where+".name", "expected one of %q, found %q", all, shorten(c.Name))
+			if near := nearest.Name(c.Name, all); near != "" {
+				p.add(where+".name", "found %q, which is not known; did you mean %q?", shorten(c.Name), near)
+			} else {
+				p.add(where+".name", "expected one of %q, found %q", all, shorten(c.Name))
+			}
 		case check == nil && len(c.Values) > 0:
 			p.add(where+".values", "expected none for %s, found %d", c.Name, len(c.Values))
 		case check != nil && len(c.Values) == 0:

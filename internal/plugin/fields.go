@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"github.com/sourcehost/sourcehost/internal/nearest"
 	"github.com/sourcehost/sourcehost/internal/rawjson"
 )
 
@@ -34,7 +36,7 @@ func (p *problems) object(where string, data []byte, fields map[string]func(raw 
 		if set, known := fields[name]; known {
 			set(raw)
 		} else {
-			p.add(join(where, name), "expected one of %s, found an unknown field", names(fields))
+			p.unknown(join(where, name), name, fields)
 		}
 		return nil
 	})
@@ -44,6 +46,16 @@ func (p *problems) object(where string, data []byte, fields map[string]func(raw 
 	if err != nil {
 		p.add(orRoot(where), "expected JSON: %v", err)
 	}
+}
+
+// unknown records a field that nobody knows.
+func (p *problems) unknown(field, name string, fields map[string]func([]byte)) {
+	known := slices.Sorted(maps.Keys(fields))
+	if near := nearest.Name(name, known); near != "" {
+		p.add(field, "found an unknown field; did you mean %q?", near)
+		return
+	}
+	p.add(field, "expected one of %s, found an unknown field", strings.Join(known, ", "))
 }
 
 // text reads a string.
@@ -111,15 +123,6 @@ func kindName(k byte) string {
 		return "a number"
 	}
 	return "no JSON value"
-}
-
-func names(fields map[string]func([]byte)) string {
-	var all []string
-	for name := range fields {
-		all = append(all, name)
-	}
-	slices.Sort(all)
-	return strings.Join(all, ", ")
 }
 
 func join(where, name string) string {

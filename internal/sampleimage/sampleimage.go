@@ -107,7 +107,10 @@ func layerOf(name string, content []byte) (layer []byte, diff string, err error)
 	if _, err := z.Write(plain.Bytes()); err != nil {
 		return nil, "", err
 	}
-	return packed.Bytes(), Digest(plain.Bytes()), z.Close()
+	if err := z.Close(); err != nil {
+		return nil, "", err
+	}
+	return packed.Bytes(), Digest(plain.Bytes()), nil
 }
 
 // WriteDir writes the image in the format "dir:" of containers-transports(5), from

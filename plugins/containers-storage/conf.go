@@ -17,7 +17,7 @@ func findStorage(ctx *sdk.Context) (*storage, error) {
 	s := &storage{driver: "overlay", graphRoot: "/var/lib/containers/storage", runRoot: "/run/containers/storage"}
 	for _, file := range confFiles {
 		data, err := ctx.Read(file)
-		if sdk.KindOf(err) == sdk.ErrNotFound && err != nil {
+		if sdk.KindOf(err) == sdk.ErrNotFound {
 			continue
 		}
 		if err != nil {

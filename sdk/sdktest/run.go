@@ -49,7 +49,7 @@ func Run(t testing.TB, p sdk.Plugin, host *Host, hook sdk.Hook, page Page) []Out
 
 // Try is Run for a page that may fail as a whole, as by Setup's error.
 func Try(p sdk.Plugin, host *Host, hook sdk.Hook, page Page) ([]Outcome, error) {
-	in := abi.Page{Source: page.Source, Options: []byte(page.Options), Config: []byte(page.Config)}
+	in := abi.Page{Source: page.Source, Options: []byte(page.Options), Config: []byte(page.Config), Format: host.Format}
 	if in.Source == "" {
 		in.Source = "org.osbuild.curl"
 	}
@@ -84,7 +84,8 @@ func Prepare(t testing.TB, p sdk.Plugin, host *Host, it Item) Outcome {
 	return Run(t, p, host, sdk.Prepare, Page{Items: []Item{it}})[0]
 }
 
-// FetchOne calls FetchOne with one item; what it asked for is in host.Downloads.
+// FetchOne calls FetchOne with one item; what it asked for is in host.Downloads,
+// Images, Runs or Puts.
 func FetchOne(t testing.TB, p sdk.Plugin, host *Host, it Item) Outcome {
 	t.Helper()
 	return Run(t, p, host, sdk.FetchOne, Page{Items: []Item{it}})[0]

@@ -29,6 +29,8 @@ type Host struct {
 	// or key; true makes the operation end as if it were not granted.
 	Deny func(op, what string) bool
 
+	// Format is the form in which images are to be stored.
+	Format string
 	// Exec answers for programs that are run while a hook waits; nil knows none.
 	Exec func(e sdk.Exec) ([]byte, error)
 

@@ -69,6 +69,8 @@ type Answers struct {
 	Secrets []string `json:"secrets,omitempty"`
 	// Exec are the programs.
 	Exec []Program `json:"exec,omitempty"`
+	// HTTP are the answers of servers.
+	HTTP []Response `json:"http,omitempty"`
 	// Calls are answers for any operation; they come before the others.
 	Calls []Answer `json:"calls,omitempty"`
 }
@@ -207,7 +209,7 @@ func explain(err error) error {
 	known := []string{
 		"summary", "hooks", "source", "options", "config", "format", "items", "grant", "host", "expect", "key", "desc",
 		"files", "env", "secrets", "exec", "http", "calls", "program", "args", "stdout", "error", "op", "request", "status",
-		"result", "text", "log", "skip", "hook", "kind", "message", "hint", "content", "method", "url", "headers", "body",
+		"result", "text", "log", "skip", "hook", "kind", "message", "hint", "content", "method", "url", "headers", "body", "request_body",
 	}
 	if near := nearest.Name(strings.Trim(name, `"`), known); near != "" {
 		return fmt.Errorf("unknown field %s; did you mean %q?", name, near)

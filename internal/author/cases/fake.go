@@ -40,6 +40,7 @@ type fake struct {
 	keys     map[string]bool // the items of the page
 	asked    map[string]bool // those that were asked for
 	used     map[int]bool    // of c.Host.Calls
+	usedHTTP map[int]bool    // of c.Host.HTTP
 	calls    []Traced
 	log      []string
 }
@@ -126,6 +127,8 @@ func (f *fake) answer(op string, req []byte) (abi.Status, []byte, error) {
 	case abi.OpExec:
 		e, _ := abi.DecodeExec(req)
 		return f.exec(e)
+	case abi.OpHTTP:
+		return f.http(req)
 	}
 	if slices.Contains(abi.Ops, op) {
 		return abi.Failed, nil, fmt.Errorf("the case has no answer for this: add one to host/calls, {\"op\": %q, ...}", op)

@@ -95,7 +95,7 @@ func (b *bench) worldChecks(hook abi.Hook) []check {
 }
 
 // repeats is how often an instance is called to see whether it lasts.
-const repeats = 200
+const repeats = 60
 
 // lifeChecks look at more than one call.
 func (b *bench) lifeChecks(hook abi.Hook) []check {
@@ -170,7 +170,7 @@ func (b *bench) leaks(ctx context.Context, hook abi.Hook) error {
 	defer pool.Close()
 	var early int64
 	for i := range repeats {
-		if err := b.callOn(ctx, pool, hook, nil, padded(b.items(256), 2<<10), h); err != nil {
+		if err := b.callOn(ctx, pool, hook, nil, padded(b.items(128), 1<<10), h); err != nil {
 			return fmt.Errorf("call %d: %w", i+1, err)
 		}
 		size := b.plugin.Memory()

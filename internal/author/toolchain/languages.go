@@ -99,7 +99,8 @@ func compileAssemblyScript(t *tools, dir, out string) ([]command, error) {
 		return nil, &MissingError{Program: "AssemblyScript's compiler", Install: "npm install` in the folder of the plugin, and npm itself with `apt-get install npm"}
 	}
 	return []command{{path: asc, args: []string{
-		"assembly/index.ts", "-Oz", "--noAssert", "--runtime", "minimal", "--use", "abort=assembly/sourcehost/abort",
+		// -Oz would choose a joining of strings that takes quadratic memory.
+		"assembly/index.ts", "-O2", "--noAssert", "--runtime", "minimal", "--use", "abort=assembly/sourcehost/abort",
 		"--exportStart", "_initialize", "--outFile", out,
 	}}}, nil
 }

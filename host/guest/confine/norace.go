@@ -1,0 +1,6 @@
+//go:build !race
+
+package confine
+
+// underRace says that the race detector is linked in.
+const underRace = false

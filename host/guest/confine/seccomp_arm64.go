@@ -1,0 +1,9 @@
+package confine
+
+import "golang.org/x/sys/unix"
+
+const (
+	auditArch   = unix.AUDIT_ARCH_AARCH64
+	sysFstatat  = unix.SYS_FSTATAT
+	sysRenameat = unix.SYS_RENAMEAT
+)
