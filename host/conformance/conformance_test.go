@@ -7,30 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
-	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
 const root = "../../"
-
-// config is the runtime's configuration in all tests: a guest is compiled once, and
-// may take its time on a machine that does other things.
-var config = guest.Config{Limits: guest.Limits{LoadTime: 10 * time.Minute, HookTime: 10 * time.Minute}}
-
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "sourcehost-conformance-")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(dir)
-		config.CacheDir = dir
-		return m.Run()
-	}())
-}
 
 // languages are those in which the guests of this repository are written.
 var languages = []string{"go", "c", "c-libc", "rust", "assemblyscript"}
