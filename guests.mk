@@ -24,8 +24,18 @@ HAVE_NPM  = $(shell command -v npm)
 # build is a recipe: $(1) is empty when the packages $(2) are missing, else $(3) runs.
 build     = @mkdir -p $(@D); $(if $(1),echo '$(3)'; $(3),echo "skipped $@: install Debian's packages $(2)" >&2; test -z "$$CI")
 
-.PHONY: guests
+.PHONY: guests examples
 guests: $(GUESTS)
+
+# The plugins of plugins/examples, each with its manifest, and their sizes.
+examples: $(EXAMPLES:%=dist/examples/%.wasm)
+	@wc -c $^
+
+dist/examples/%.wasm: FORCE
+	@mkdir -p dist
+	$(GOWASM) -o dist/example-$*.wasm ./plugins/examples/$*
+	@mkdir -p $(@D)
+	$(GO) run ./internal/cmd/pluginpack dist/example-$*.wasm plugins/examples/$*/plugin.json $@
 
 dist/guests/go/header.wasm: FORCE
 	$(GOWASM) -o $@ ./$(HEADER)

@@ -72,7 +72,7 @@ func (d *downloading) produce(ctx context.Context, r *run, it *item) (staged, er
 		return nil, err
 	}
 	r.notifyStart(it)
-	info, err := r.host.engine.Fetch(ctx, r.withProgress(d.req), r.flow.watch(it, stage, d.req.URLs[0]))
+	info, err := r.host.engine.Fetch(ctx, r.withProgress(d.req), r.flow.watch(it, stage, d.from()))
 	it.result.Attempts = info.Attempts
 	if info.Attempts > 1 {
 		r.flow.refused()

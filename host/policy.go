@@ -169,6 +169,8 @@ func covers(capability string, list []string, value string) bool {
 		match = func(entry string) bool { return entry == anything || coversURL(entry, value) }
 	case plugin.CapRead, plugin.CapStat, plugin.CapTLS:
 		match = func(entry string) bool { return coversPath(entry, value) }
+	case plugin.CapSecrets:
+		match = func(entry string) bool { return entry == anything || entry == value }
 	case plugin.CapImage:
 		match = func(entry string) bool { return entry == anything || coversImage(entry, value) }
 	}

@@ -80,6 +80,8 @@ type (
 	Auth = abi.Auth
 	// Param is a parameter of a URL's query whose value is a secret.
 	Param = abi.Param
+	// HMAC asks for a signature with a secret.
+	HMAC = abi.HMAC
 	// HTTPRequest is a small request of the plugin's own.
 	HTTPRequest = abi.HTTPRequest
 	// TLS names certificate files of the host by absolute path.

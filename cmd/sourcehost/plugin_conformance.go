@@ -9,6 +9,7 @@ import (
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
 	"github.com/sourcehost/sourcehost/host/conformance"
+	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/author/cases"
 	"github.com/sourcehost/sourcehost/internal/author/conform"
@@ -98,11 +99,11 @@ func (a *app) conformance(ctx context.Context, args []string, specified bool) (c
 	if !specified {
 		return doc, nil
 	}
-	guest, err := conformance.Run(ctx, s.path, s.wasm)
+	outcomes, err := conformance.Run(ctx, guest.Config{Limits: kit.Limits, CacheDir: kit.CacheDir}, s.path, s.wasm)
 	if err != nil {
 		return doc, &usageError{err: err}
 	}
-	for _, r := range guest {
+	for _, r := range outcomes {
 		doc.add(r.Hook, "specified: "+r.Name, r.Err)
 	}
 	return doc, nil

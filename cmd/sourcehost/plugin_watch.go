@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,8 +23,7 @@ func (a *app) watch(ctx context.Context, args []string, f testFlags) error {
 			if err := a.testPlugin(ctx, args, f); err != nil && ctx.Err() == nil {
 				a.complain(err)
 			}
-			// What the run itself wrote is no reason to run again.
-			seen = look(args)
+			seen = afterRun(now, look(args), isDir(args[0]), f.update)
 			fmt.Fprintf(a.stderr, "waiting for a change; end with Ctrl-C\n")
 		}
 		select {
@@ -32,6 +32,18 @@ func (a *app) watch(ctx context.Context, args []string, f testFlags) error {
 		case <-time.After(lookEvery):
 		}
 	}
+}
+
+// afterRun is the state that a run has taken notice of: what was there before it,
+// since a change meanwhile is a reason to run again, but for what the run itself
+// writes, which is none: the plugin where it builds one and, with update, cases.
+func afterRun(before, after map[string]stamp, builds, update bool) map[string]stamp {
+	for path, s := range after {
+		if builds && strings.HasSuffix(path, ".wasm") || update && strings.HasSuffix(path, ".json") {
+			before[path] = s
+		}
+	}
+	return before
 }
 
 // stamp is what tells one state of a file from another.

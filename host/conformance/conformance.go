@@ -24,10 +24,11 @@ type Result struct {
 }
 
 // Run drives the conformance guest in wasm, a file with its plugin manifest,
-// through all cases, each with a new instance. The name stands for it in errors.
-// The error is that of a guest that does not load; it has no results then.
-func Run(ctx context.Context, name string, wasm []byte) ([]Result, error) {
-	runtime := guest.NewRuntime(guest.Config{})
+// through all cases, each with a new instance, in a runtime of this configuration.
+// The name stands for it in errors. The error is that of a guest that does not load;
+// it has no results then.
+func Run(ctx context.Context, cfg guest.Config, name string, wasm []byte) ([]Result, error) {
+	runtime := guest.NewRuntime(cfg)
 	defer func() {
 		// A guest that hangs is left to its own deadlines.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

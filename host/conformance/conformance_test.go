@@ -49,7 +49,7 @@ func TestLanguages(t *testing.T) {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
 			wasm := built(t, language, "conformance", "testdata/guests/conformance/plugin.json")
-			results, err := Run(context.Background(), language, wasm)
+			results, err := Run(context.Background(), config, language, wasm)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -54,6 +54,8 @@ var codecs = []codec{
 	}, `{"method":"POST","url":"https://a/token","body":"grant\n","headers":[{"name":"A","value":"b"}],"auth":{"user":"u","secret":"s"},"query":[{"name":"n","secret":"s"}],"insecure":true,"tls":{"ca":"/ca"},"proxy_env":"P","timeout":5000,"once":true,"start":true}`),
 	wire(DecodeHTTPResponse, HTTPResponse{Status: 404, URL: "https://a/b", Headers: []Header{{Name: "Etag", Value: "x"}}, Millis: 12, Local: true},
 		`{"status":404,"url":"https://a/b","headers":[{"name":"Etag","value":"x"}],"millis":12,"local":true}`),
+	wire(DecodeHMAC, HMAC{Secret: "s", Prefix: "p", URL: "https://a/", Data: []string{"b", ""}}, `{"secret":"s","prefix":"p","url":"https://a/","data":["b",""]}`),
+	wire(DecodeHMACResult, HMACResult{Digest: "00ff"}, `{"digest":"00ff"}`),
 	wire(DecodeProbe, Probe{URLs: []string{"http://a/", "https://b/"}}, `{"urls":["http://a/","https://b/"]}`),
 	wire(DecodeProbeResult, ProbeResult{Millis: []int64{3, -1, 0}}, `{"millis":[3,-1,0]}`),
 	wire(DecodePath, Path{Path: "/etc/x"}, `{"path":"/etc/x"}`),

@@ -153,6 +153,26 @@ type ProbeResult struct {
 	Millis []int64 // "millis"
 }
 
+// HMAC is the request of OpHMAC. The first digest is that of Data[0] with Prefix and
+// the secret as the key, each further one that of the next part with the digest
+// before as the key.
+type HMAC struct {
+	// Secret is the name of a secret of the host's configuration.
+	Secret string // "secret"
+	// Prefix stands in front of the secret's value.
+	Prefix string // "prefix"
+	// URL is what is signed for: the secret must be bound to its server.
+	URL string // "url"
+	// Data are what is signed.
+	Data []string // "data"
+}
+
+// HMACResult is the result of OpHMAC.
+type HMACResult struct {
+	// Digest is the last HMAC-SHA256, in lower-case hexadecimal.
+	Digest string // "digest"
+}
+
 // Auth is a user name and, as the password, a secret of the host's configuration.
 type Auth struct {
 	User   string // "user"

@@ -85,7 +85,7 @@ func compileC(t *tools, _, out string) ([]command, error) {
 		return nil, err
 	}
 	return []command{{path: path, args: []string{
-		"--target=wasm32", "-std=c11", "-Oz", "-flto", "-Wall", "-Wextra", "-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all", "-o", out, "plugin.c",
+		"--target=wasm32", "-std=c11", "-Os", "-mbulk-memory", "-flto", "-Wall", "-Wextra", "-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all", "-o", out, "plugin.c",
 	}}}, nil
 }
 
