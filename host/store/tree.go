@@ -208,8 +208,10 @@ func (d *folder) cleanTree(stem string) error {
 	}
 	defer unlock(fd)
 	// The lock's name goes last: without it nobody would look for the folder.
-	if err := d.removeAll(stem+treeSuffix, st.Dev); err != nil {
-		return err
+	for _, name := range []string{stem + treeSuffix, newPrefix + stem + treeSuffix} { // the latter of a run that died while making the former
+		if err := d.removeAll(name, st.Dev); err != nil {
+			return err
+		}
 	}
 	return d.unlink(stem + lockSuffix)
 }

@@ -152,3 +152,24 @@ func TestTreeTwoProcesses(t *testing.T) {
 	}
 	wantNothingStaged(t, trees.files)
 }
+
+// A run can die while it makes the folder of a part, which has another name then.
+func TestTreeCleanHalfMadeFolder(t *testing.T) {
+	trees := openTrees(t, t.TempDir(), kernel{})
+	s, err := trees.Stage(t.Context(), SHA256.key([]byte("x")), PartImage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(s.Dir())
+	half, lock := filepath.Join(dir, newPrefix+s.stem()+treeSuffix), filepath.Join(dir, s.stem()+lockSuffix)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Mkdir(half, 0o755), os.WriteFile(lock, nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if err := trees.Clean(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wantNothingStaged(t, trees.files)
+}
