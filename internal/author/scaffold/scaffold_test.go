@@ -90,7 +90,8 @@ func check(t *testing.T, dir string, wasm []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bench := &cases.Bench{Name: "my-plugin", Wasm: wasm}
+	cache := filepath.Join(t.TempDir(), "cache") // compiling takes most of the time
+	bench := &cases.Bench{Name: "my-plugin", Wasm: wasm, CacheDir: cache}
 	err = bench.Run(t.Context(), all, func(r *cases.Result) {
 		if len(r.Differs) > 0 {
 			t.Errorf("%s:\n%s", r.Case.Path, strings.Join(r.Differs, "\n"))
@@ -99,7 +100,7 @@ func check(t *testing.T, dir string, wasm []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kit := &conform.Kit{Name: "my-plugin", Wasm: wasm, Sample: all[0]}
+	kit := &conform.Kit{Name: "my-plugin", Wasm: wasm, CacheDir: cache, Sample: all[0]}
 	results, err := kit.Run(t.Context())
 	if err != nil || len(results) < 20 {
 		t.Fatalf("%d checks, %v", len(results), err)
