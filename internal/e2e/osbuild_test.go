@@ -272,7 +272,7 @@ func TestOsbuildNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.write(path, wasm)
-	s.configure(quick + fmt.Sprintf("[source.\"com.acme.files\"]\nplugin = \"acme\"\n[plugin.acme]\npath = %q\n[plugin.acme.grant]\ndownload = [\"*\"]\nenv = [\"OSBUILD_SOURCES_CURL_PROXY\"]\n", path))
+	s.configure(quick + fmt.Sprintf("[source.\"com.acme.files\"]\nplugin = \"acme\"\n[plugin.acme]\npath = %q\n[plugin.acme.grant]\ndownload = [%q]\nenv = [\"OSBUILD_SOURCES_CURL_PROXY\"]\n", path, n.url(n.plain, "")))
 	for i, name := range []string{"com.acme.files", "org.osbuild.files"} {
 		file := fmt.Sprint("named/", i)
 		k := n.put(file, content(file, 100))
