@@ -3,7 +3,7 @@
 # installed (see CONTRIBUTING.md), and fails without them when CI is set.
 
 GO       ?= go
-PLUGINS  := curl librepo skopeo skopeo-index containers-storage
+PLUGINS  := curl librepo skopeo skopeo-index containers-storage inline ostree
 WASMDIR  := internal/builtin/wasm
 WASM     := $(PLUGINS:%=$(WASMDIR)/%.wasm)
 # -s -w drop symbols and debug information, which no plugin needs at run time.
@@ -16,7 +16,7 @@ SOAKITEMS ?= 20000
 # The tag has host/container built with its embedded engine.
 export GOFLAGS := -tags=containers_image_openpgp
 
-.PHONY: all build plugins demo test check bench fuzz crash soak clean
+.PHONY: all build plugins demo test check bench bench-micro bench-peers fuzz crash soak clean
 
 all: build
 
@@ -34,10 +34,12 @@ $(WASMDIR)/%.wasm: FORCE
 .PHONY: FORCE
 FORCE:
 
+include guests.mk
+
 demo: build
 	$(GO) run ./internal/demo -bin bin/sourcehost
 
-test: plugins
+test: plugins guests
 	$(GO) test -race ./...
 	$(GO) test -run TestSDKStaysFlat ./host/guest # in full only without the race detector
 
@@ -50,8 +52,24 @@ check: plugins
 	$(GO) mod verify
 	@echo "clean tree"; out=$$(git status --porcelain); test -z "$$out" || { echo "the tree is not clean:"; echo "$$out"; exit 1; }
 
-bench: plugins
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+# Both kinds of benchmarks; docs/performance.md explains them.
+bench: bench-micro bench-peers
+
+bench-micro: plugins
+	$(GO) test -run '^$$' -bench . -benchmem $(BENCHFLAGS) ./...
+
+# The whole program against curl and aria2c, and images against skopeo. One case
+# alone: make bench-peers PEERFLAGS='-case small/http$$'
+bench-peers: build bin/sourcehost-unsynced
+	$(GO) run ./internal/bench $(PEERFLAGS)
+
+# The program without any sync, to be measured against, never to be used.
+bin/sourcehost-unsynced: FORCE
+	CGO_ENABLED=0 $(GO) build $(GOFLAGS),sourcehost_unsynced -trimpath -ldflags='-s -w' -o $@ ./cmd/sourcehost
+
+# The program with a profiler: CPUPROFILE=cpu.out bin/sourcehost-profile fetch ...
+bin/sourcehost-profile: FORCE
+	CGO_ENABLED=0 $(GO) build $(GOFLAGS),sourcehost_profile -trimpath -o $@ ./cmd/sourcehost
 
 # Each fuzz target for FUZZTIME, one after the other, as go test wants it.
 fuzz:

@@ -1,4 +1,5 @@
-// Package sourcehost holds no code. Its test keeps the packages apart.
+// The test of this package keeps the packages of the module apart.
+
 package sourcehost
 
 import (
@@ -24,9 +25,12 @@ type rule struct {
 	only []string
 	// never lists imports that are refused, from anywhere, in the same form.
 	never []string
-	// standard allows the standard library and this module, nothing else.
+	// standard allows the standard library and this module, nothing else but also.
 	standard bool
-	reason   string
+	also     []string
+	// except are packages that have a rule of their own.
+	except []string
+	reason string
 }
 
 var rules = []rule{
@@ -49,11 +53,25 @@ var rules = []rule{
 		reason: "an author's plugin depends on the contract and on nothing else",
 	},
 	{
-		packages: []string{"plugins/..."}, only: []string{"sdk/...", "plugins/internal/..."}, standard: true,
+		packages: []string{"plugins/..."}, except: []string{"plugins/inline"}, only: []string{"sdk/...", "plugins/internal/..."}, standard: true,
 		reason: "a built-in plugin can do what any plugin can, and is an example for authors; plugins/internal is what several of them share",
 	},
 	{
-		packages: []string{"host/download", "host/container", "host/command", "host/secret", "host/store"},
+		packages: []string{"plugins/inline"}, only: []string{"sdk/..."}, standard: true,
+		also:   []string{"github.com/therootcompany/xz", "github.com/ulikunitz/xz/lzma"},
+		reason: "as other plugins; but it decompresses, which no other package may do with what stands in a manifest: the former reads .xz with all its filters, the latter .lzma",
+	},
+	{
+		packages: []string{"host/store/internal/..."}, only: []string{}, standard: true,
+		reason: "the formats of objects are read and checked without a store",
+	},
+	{
+		packages: []string{"host/store"}, only: []string{"host/store/internal/..."},
+		never:  []string{"github.com/tetratelabs/wazero/..."},
+		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
+	},
+	{
+		packages: []string{"host/artifact", "host/download", "host/container", "host/command", "host/secret"},
 		only:     []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
 	},
@@ -76,6 +94,10 @@ var rules = []rule{
 		reason: "the runtime knows the contract, not what the host does with it",
 	},
 	{
+		packages: []string{"host/conformance"}, only: []string{"host/guest", "internal/abi"},
+		reason: "the kit tests guests against the runtime and the contract, without a host behind them",
+	},
+	{
 		packages: []string{"host/guest/confine"}, only: []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "how a process is confined does not depend on what runs in it",
 	},
@@ -87,6 +109,22 @@ var rules = []rule{
 		packages: []string{"host", "cmd/...", "internal/demo", "internal/builtin", "host/osbuild", "host/hosttest"},
 		never:    []string{"github.com/tetratelabs/wazero/..."},
 		reason:   "only host/guest knows the WebAssembly runtime, so that it can be replaced",
+	},
+	{
+		packages: []string{"internal/author/cases"}, only: []string{"host", "host/guest", "internal/abi", "internal/nearest", "internal/plugin", "internal/rawjson"},
+		reason: "a plugin under test is held to the host's own rules, and to nothing else",
+	},
+	{
+		packages: []string{"internal/author/conform"}, only: []string{"host", "host/guest", "internal/abi", "internal/author/cases", "internal/plugin"},
+		reason: "the kit knows the contract, and no plugin in particular",
+	},
+	{
+		packages: []string{"internal/author/scaffold", "internal/author/toolchain"}, only: []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
+		reason: "files and compilers: nothing of a plugin is run there",
+	},
+	{
+		packages: []string{"host", "host/guest", "host/download", "host/store", "host/manifest", "host/config"}, never: []string{"oras.land/..."},
+		reason: "only host/artifact knows registries of plugins, so that its library can be replaced",
 	},
 	{
 		packages: []string{"host/osbuild"}, only: []string{"host", "internal/abi", "internal/rawjson"},
@@ -101,6 +139,10 @@ var rules = []rule{
 	{
 		packages: []string{"host"}, never: []string{module + "host/osbuild", module + "host/osbuild/libdir", module + "cmd/...", module + "internal/builtin"},
 		reason: "osbuild's protocol and the command line are users of the host, not parts of it",
+	},
+	{
+		packages: []string{"internal/bench"}, only: []string{},
+		reason: "the benchmark measures the program as its users start it, and nothing of it runs in the benchmark's own process",
 	},
 }
 
@@ -121,7 +163,7 @@ func TestImports(t *testing.T) {
 		used := false
 		for _, p := range packages {
 			path := strings.TrimPrefix(p.ImportPath, module)
-			if !matches(r.packages, path) {
+			if !matches(r.packages, path) || matches(r.except, path) {
 				continue
 			}
 			used = true
@@ -171,8 +213,8 @@ func (r rule) refuses(imp string) string {
 		return "that is forbidden there"
 	case inModule && r.only != nil && !matches(r.only, own):
 		return "of this module it may import only " + strings.Join(r.only, ", ")
-	case !inModule && r.standard && strings.Contains(strings.Split(imp, "/")[0], "."):
-		return "it may import only the standard library"
+	case !inModule && r.standard && !matches(r.also, imp) && strings.Contains(strings.Split(imp, "/")[0], "."):
+		return strings.Join(append([]string{"it may import only the standard library"}, r.also...), ", ")
 	}
 	return ""
 }

@@ -70,6 +70,34 @@ func TestRedirectIsJudgedByWhoAddedTheURL(t *testing.T) {
 	wantStates(t, run(t, h, t.TempDir(), []host.Item{item}), host.Fetched)
 }
 
+// Mirrors and every kind of reference to a secret need the chained plugin's own grants,
+// and redirects of its mirrors are judged by them.
+func TestChainedPluginNeedsItsOwnGrants(t *testing.T) {
+	srv := serve(t)
+	item := srv.add("/repo/file", "content")
+	from := httptest.NewServer(http.RedirectHandler(srv.URL+"/repo/file", http.StatusFound))
+	defer from.Close()
+	place := `"path":"file","mirrors":["` + srv.URL + `/repo/"]`
+	grant := host.Grant{Download: []string{srv.URL}}
+	for desc, want := range map[string][]string{
+		`{` + place + `,"auth":{"user":"u","secret":"token"}}`:    {"secrets", "token"},
+		`{` + place + `,"query":[{"name":"t","secret":"token"}]}`: {"secrets", "token"},
+		`{` + place + `,"tls":{"key_secret":"token"}}`:            {"secrets", "token"},
+		`{` + place + `,"tls":{"cert_secret":"token"}}`:           {"secrets", "token"},
+		`{` + place + `,"tls":{"cert":"/etc/x"}}`:                 {"tls", "/etc/x"},
+		`{"path":"file","mirrors":["` + from.URL + `/"]}`:         {"download", from.URL},
+	} {
+		res := run(t, chained(t, nil, grant, desc), t.TempDir(), []host.Item{item})
+		wantError(t, res.Items[0], "denied", append(want, "not granted", "chained")...)
+	}
+	wantStates(t, run(t, chained(t, nil, grant, `{`+place+`}`), t.TempDir(), []host.Item{item}), host.Fetched)
+	redirected := `{"path":"file","mirrors":["` + from.URL + `/"]}`
+	res := run(t, chained(t, nil, host.Grant{Download: []string{from.URL}}, redirected), t.TempDir(), []host.Item{item})
+	wantError(t, res.Items[0], "denied", "chained", srv.URL)
+	grant.Download = append(grant.Download, from.URL)
+	wantStates(t, run(t, chained(t, nil, grant, redirected), t.TempDir(), []host.Item{item}), host.Fetched)
+}
+
 // A secret does not go to a server that nobody has verified.
 func TestSecretNeedsAVerifiedServer(t *testing.T) {
 	got := make(chan string, 10)

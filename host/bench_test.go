@@ -87,7 +87,7 @@ func BenchmarkSmallFiles(b *testing.B) {
 }
 
 // stored serves n files of 20 kB and fetches them once.
-func stored(b *testing.B, n int) (*host.Host, []host.Item, string) {
+func stored(b testing.TB, n int) (*host.Host, []host.Item, string) {
 	b.Helper()
 	pad := strings.Repeat("x", 20_000)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

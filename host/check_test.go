@@ -78,7 +78,7 @@ func TestConfigurationErrors(t *testing.T) {
 		"plugin config":   {nil, []host.Plugin{scripted(t, strict, `{"uri":"x"}`)}, "uri"},
 		"unknown chained": {func(c *host.Config) { c.Prepare = map[string][]string{testSource: {"auth"}} }, []host.Plugin{good}, `the plugin "auth"`},
 		"chained source":  {func(c *host.Config) { c.Prepare = map[string][]string{"org.example.x": {"only"}} }, []host.Plugin{good, only}, "org.example.x"},
-		"not chainable":   {func(c *host.Config) { c.Prepare = map[string][]string{testSource: {"test"}} }, []host.Plugin{good}, "has no prepare hook"},
+		"not chainable":   {func(c *host.Config) { c.Prepare = map[string][]string{testSource: {"test"}} }, []host.Plugin{good}, "has neither a filter nor a prepare hook"},
 		"serve unknown":   {func(c *host.Config) { c.Serve = map[string]string{"org.example.x": "y"} }, []host.Plugin{good}, `the plugin "y"`},
 		"serve preparer":  {func(c *host.Config) { c.Serve = map[string]string{"org.example.x": "only"} }, []host.Plugin{good, only}, "only prepare"},
 	} {

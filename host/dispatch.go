@@ -60,6 +60,8 @@ func (c *caller) dispatch(ctx context.Context, op string, req []byte) (abi.Statu
 		return c.exec(ctx, req)
 	case abi.OpHTTP:
 		return c.http(ctx, req)
+	case abi.OpHMAC:
+		return c.hmac(req)
 	case abi.OpProbe:
 		return c.probe(ctx, req)
 	}

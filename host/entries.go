@@ -20,6 +20,9 @@ type entries interface {
 
 // parseKey reads a key as it must be for what the plugin produces.
 func parseKey(m *plugin.Manifest, key string) (store.Key, error) {
+	if m.Produces == plugin.ProducesCommit {
+		return store.ParseCommit(key)
+	}
 	k, err := store.ParseKey(key)
 	if err == nil && m.Produces == plugin.ProducesImage && k.Algorithm() != store.SHA256 {
 		return k, &store.KeyError{Key: key, Reason: "an image is named by the sha256 digest of its config"}
@@ -97,6 +100,10 @@ func (r *run) openEntries() (err error) {
 	switch m.Produces {
 	case plugin.ProducesImage:
 		r.entries = imageEntries{r.trees, r.part}
+	case plugin.ProducesCommit:
+		if r.commits, err = r.store.Commits(m.ContentType); err == nil {
+			r.entries = r.commits
+		}
 	default:
 		if r.files, err = r.store.Files(m.ContentType); err == nil {
 			r.entries = fileEntries{r.files, r.trees}

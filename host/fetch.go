@@ -17,7 +17,7 @@ import (
 
 // maxCommits bounds how many downloaded items may wait for the disk at once;
 // each holds an open file.
-const maxCommits = 256
+const maxCommits = 512
 
 // commitLimit is maxCommits, or less where few files may be open: each worker
 // needs some, and so does the process.
@@ -72,8 +72,11 @@ func (d *downloading) produce(ctx context.Context, r *run, it *item) (staged, er
 		return nil, err
 	}
 	r.notifyStart(it)
-	info, err := r.host.engine.Fetch(ctx, r.withProgress(d.req), stage)
+	info, err := r.host.engine.Fetch(ctx, r.withProgress(d.req), r.flow.watch(it, stage, d.from()))
 	it.result.Attempts = info.Attempts
+	if info.Attempts > 1 {
+		r.flow.refused()
+	}
 	if err != nil {
 		stage.Close()
 		return nil, r.downloadError(it, err)

@@ -58,30 +58,40 @@ func (g *groups) leave(j *job) (next *job, ok bool) {
 	return nil, false
 }
 
-// maxMirrorLists bounds how many lists of mirrors are kept to be shared.
-const maxMirrorLists = 64
+// maxMirrorLists bounds of how many groups the mirrors are kept.
+const maxMirrorLists = 1000
 
-// mirrorLists keeps equal lists of mirrors once: thousands of items can have the
-// same hundred mirrors.
+// mirrorLists keeps the mirrors of each group of a run: thousands of items can have
+// the same hundred.
 type mirrorLists struct {
 	mu    sync.Mutex
-	lists [][]string
+	lists map[string][]string
 }
 
-// same returns the list, or an equal one that is there already.
-func (m *mirrorLists) same(list []string) []string {
-	if len(list) == 0 {
-		return nil
+// of returns the mirrors of the group's last download.
+func (m *mirrorLists) of(group string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lists[group]
+}
+
+// keep makes the mirrors those of the group, and returns them; the ones that are
+// there already when they are the same, so that one copy serves all.
+func (m *mirrorLists) keep(group string, mirrors []string) []string {
+	if group == "" || len(mirrors) == 0 {
+		return mirrors
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, l := range m.lists {
-		if slices.Equal(l, list) {
-			return l
-		}
+	there, known := m.lists[group]
+	switch {
+	case known && slices.Equal(there, mirrors):
+		return there
+	case !known && len(m.lists) >= maxMirrorLists:
+		return mirrors
+	case m.lists == nil:
+		m.lists = map[string][]string{}
 	}
-	if len(m.lists) < maxMirrorLists {
-		m.lists = append(m.lists, list)
-	}
-	return list
+	m.lists[group] = mirrors
+	return mirrors
 }

@@ -35,9 +35,9 @@ import (
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
-// DefaultWorkers is how many items are fetched at once unless Config says
-// otherwise.
-const DefaultWorkers = 32
+// DefaultWorkers is how many items are fetched at once, at most, when the host
+// chooses.
+const DefaultWorkers = 128
 
 // MaxWorkers bounds Config.Workers: every worker may hold a connection, a file
 // and a buffer.
@@ -46,16 +46,17 @@ const MaxWorkers = 1024
 // Config says what a Host consists of. The zero value of every field means its
 // default, but without plugins a Host serves no source.
 type Config struct {
-	// Workers is how many items are fetched at once; 1 fetches one after the
-	// other. 0 means DefaultWorkers, more than MaxWorkers is an error.
+	// Workers is how many items are fetched at once; 1 fetches one after the other.
+	// 0 means few from near servers and up to DefaultWorkers from far ones. More than
+	// MaxWorkers is an error.
 	Workers int
 	// PageItems is how many items a hook gets at once, at most. 0 means the
 	// contract's default.
 	PageItems int
 	// Plugins are the plugins, built-in and configured. Names must be unique.
 	Plugins []Plugin
-	// Prepare names, for each source, the plugins whose prepare hook runs before
-	// the source's own, in this order.
+	// Prepare names, for each source, the plugins whose filter and prepare hooks run
+	// before the source's own, in this order.
 	Prepare map[string][]string
 	// Serve names the plugin that serves a source. It overrides what the
 	// plugins' manifests say and may give a plugin to a new source name.
@@ -125,6 +126,7 @@ type Plugin struct {
 
 // Host runs requests. It is safe for concurrent use.
 type Host struct {
+	adaptive bool // the number of workers is ours to choose
 	cfg      Config
 	log      *slog.Logger
 	runtime  *guest.Runtime
@@ -149,7 +151,8 @@ type loaded struct {
 // error says which plugin or setting is wrong: it is a *UsageError, or joins
 // several.
 func New(cfg Config) (*Host, error) {
-	if cfg.Workers == 0 {
+	adaptive := cfg.Workers == 0
+	if adaptive {
 		cfg.Workers = DefaultWorkers
 	}
 	if cfg.Workers < 1 || cfg.Workers > MaxWorkers {
@@ -183,12 +186,13 @@ func New(cfg Config) (*Host, error) {
 		engine.Logger = log
 	}
 	h := &Host{
-		cfg:     cfg,
-		log:     log,
-		secrets: secrets,
-		runtime: guest.NewRuntime(guest.Config{Limits: cfg.Limits, CacheDir: cfg.CacheDir, Logger: log}),
-		engine:  download.New(engine),
-		serves:  map[string]*loaded{},
+		adaptive: adaptive,
+		cfg:      cfg,
+		log:      log,
+		secrets:  secrets,
+		runtime:  guest.NewRuntime(guest.Config{Limits: cfg.Limits, CacheDir: cfg.CacheDir, Logger: log}),
+		engine:   download.New(engine),
+		serves:   map[string]*loaded{},
 	}
 	if err := h.load(); err != nil {
 		h.Close()

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// hookMargin is what a request leaves of the time of its hook, so that the plugin
-	// can still say that it failed.
+	// hookMargin is what a request leaves of the time of its hook, at most, so that the
+	// plugin can still say that it failed.
 	hookMargin = time.Second
 	// maxHTTPTime is the longest time that a plugin can ask for.
 	maxHTTPTime = 10 * time.Minute
@@ -105,7 +105,7 @@ func (c *caller) perform(ctx context.Context, call *download.Call) answer {
 	if err != nil {
 		return c.callFailed(call.URLs[0], err)
 	}
-	message := abi.HTTPResponse{Status: int64(r.Status), URL: r.URL, Headers: headersOf(r.Header), Millis: r.Took.Milliseconds()}
+	message := abi.HTTPResponse{Status: int64(r.Status), URL: r.URL, Headers: headersOf(r.Header), Millis: r.Took.Milliseconds(), Local: r.Local}
 	out := append(append(message.Append(nil), '\n'), r.Body...)
 	if len(call.Sealed)+len(call.Query) > 0 {
 		// A server that repeats what it was sent does not tell the plugin a secret.
@@ -187,7 +187,8 @@ func withMargin(ctx context.Context) (context.Context, context.CancelFunc) {
 	if !limited {
 		return ctx, func() {}
 	}
-	return context.WithDeadlineCause(ctx, end.Add(-hookMargin), errHookEnds)
+	margin := min(hookMargin, time.Until(end)/10)
+	return context.WithDeadlineCause(ctx, end.Add(-margin), errHookEnds)
 }
 
 var errHookEnds = errors.New("the time of the plugin's hook is over")

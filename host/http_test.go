@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -59,15 +60,15 @@ func site(t *testing.T) *httptest.Server {
 	answer("/api/token", "the answer")
 	answer("/private", "not for plugins")
 	answer("/api/large", strings.Repeat("x", 5000))
-	mux.HandleFunc("/api/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/api/token", 302) })
-	mux.HandleFunc("/api/out", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/private", 302) })
+	mux.HandleFunc("/api/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/api/token", http.StatusFound) })
+	mux.HandleFunc("/api/out", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/private", http.StatusFound) })
 	mux.HandleFunc("/api/elsewhere", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, strings.Replace("http://"+r.Host+"/api/token", "127.0.0.1", "localhost", 1), 307)
+		http.Redirect(w, r, strings.Replace("http://"+r.Host+"/api/token", "127.0.0.1", "localhost", 1), http.StatusTemporaryRedirect)
 	})
-	mux.HandleFunc("/api/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/api/loop", 302) })
+	mux.HandleFunc("/api/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/api/loop", http.StatusFound) })
 	mux.HandleFunc("/api/flaky", func(w http.ResponseWriter, r *http.Request) {
 		if flaky.Add(1) < 3 || r.Method == "POST" {
-			http.Error(w, "busy", 503)
+			http.Error(w, "busy", http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprint(w, "at last")
@@ -97,7 +98,7 @@ func TestHTTP(t *testing.T) {
 		req   string
 		want  []string
 	}{
-		"a token":                 {[]string{api}, get("token"), []string{`-> ok {"status":200,"url":"` + api + `token","headers":[`, `"millis":`, "} the answer"}},
+		"a token":                 {[]string{api}, get("token"), []string{`-> ok {"status":200,"url":"` + api + `token","headers":[`, "} the answer"}},
 		"not granted":             {nil, get("token"), []string{"-> denied", "not granted http", "[plugin.test.grant]"}},
 		"beside the prefix":       {[]string{api}, `{"url":"` + server.URL + `/private"}`, []string{"-> denied", "not granted http"}},
 		"anything, and loopback":  {[]string{"*"}, get("token"), []string{"-> denied", "an address of this machine"}},
@@ -230,10 +231,24 @@ func TestConnectionsAreNotLent(t *testing.T) {
 func TestRedirectOnThisMachine(t *testing.T) {
 	srv := serve(t)
 	srv.add("/x", "x")
-	from := httptest.NewServer(http.RedirectHandler(srv.URL+"/x", 302))
+	from := httptest.NewServer(http.RedirectHandler(srv.URL+"/x", http.StatusFound))
 	defer from.Close()
 	item := host.Item{Key: keyOf("x"), Desc: []byte(`"` + from.URL + `/y"`)}
 	wantStates(t, run(t, newHost(t, nil, scripted(t, source(), "{}")), t.TempDir(), []host.Item{item}), host.Fetched)
+}
+
+// What a server elsewhere has named must not lead a built-in plugin to this machine.
+func TestForeignMirrors(t *testing.T) {
+	srv := serve(t)
+	item := srv.add("/repo/x", "x")
+	for foreign, want := range map[string]host.State{"false": host.Fetched, "true": host.Failed} {
+		item.Desc = []byte(`{"mirrors":["` + srv.URL + `/repo"],"path":"x","foreign":` + foreign + `}`)
+		res := run(t, newHost(t, nil, scripted(t, source(), "{}")), t.TempDir(), []host.Item{item})
+		wantStates(t, res, want)
+		if want == host.Failed {
+			wantError(t, res.Items[0], "denied", "an address of this machine")
+		}
+	}
 }
 
 // Requests with "once" are made once in a run, whatever page and instance asks, also
@@ -274,7 +289,7 @@ func TestHTTPOnce(t *testing.T) {
 	if n := strings.Count(text, "} shared"); n != 20 {
 		t.Errorf("%d pages got the answer, want 20:\n%s", n, text)
 	}
-	if n := strings.Count(text, `probe/v1 -> ok {"millis":[0,-1]}`); n != 20 {
+	if n := len(regexp.MustCompile(`probe/v1 -> ok {"millis":\[\d+,-1\]}`).FindAllString(text, -1)); n != 20 {
 		t.Errorf("%d pages got the measurement, want 20:\n%s", n, text)
 	}
 	run(t, h, t.TempDir(), items[:1])
@@ -328,6 +343,15 @@ func TestGroupsBoundDownloads(t *testing.T) {
 	if c := res.Counts(); c.Fetched != len(items) || most.Load() != 2 {
 		t.Errorf("%+v, %d at once, want all fetched and 2", c, most.Load())
 	}
+	// Further items need not repeat the mirrors of their group.
+	for i := range items[1:] {
+		items[i+1].Desc = fmt.Appendf(nil, `{"path":"b %d","group":"g","parallel":2}`, i+1)
+	}
+	res = run(t, newHost(t, nil, scripted(t, source(), "{}")), t.TempDir(), items)
+	if c := res.Counts(); c.Fetched != len(items) {
+		t.Errorf("%+v, want all fetched", c)
+	}
+	wantError(t, run(t, h, t.TempDir(), items[1:2]).Items[0], "invalid", "0 urls and mirrors") // another run
 	for _, bad := range []string{`"parallel":2`, `"group":"g","parallel":-1`, `"mirrors":["http://a/"]`} {
 		items[0].Desc = []byte(`{"urls":["` + server.URL + `"],` + bad + `}`)
 		wantError(t, run(t, h, t.TempDir(), items[:1]).Items[0], "invalid")

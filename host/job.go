@@ -59,5 +59,5 @@ func (c *caller) producing(op, key string, kinds ...string) (*item, error) {
 
 // canProduce tells whether the store knows what a plugin produces.
 func canProduce(m *plugin.Manifest) bool {
-	return slices.Contains([]string{plugin.ProducesFile, plugin.ProducesImage, plugin.ProducesNone}, m.Produces)
+	return slices.Contains([]string{plugin.ProducesFile, plugin.ProducesImage, plugin.ProducesCommit, plugin.ProducesNone}, m.Produces)
 }

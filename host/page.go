@@ -112,7 +112,7 @@ func (r *run) callPart(ctx context.Context, l *loaded, hook abi.Hook, part *page
 		r.timeouts.note(l, err)
 		return err
 	}
-	outcomes, err := decodeOutput(out, hook, part)
+	outcomes, err := decodeOutput(out, hook, len(part.items), func(key string) bool { return part.find(key) != nil })
 	if err != nil {
 		return &guest.Error{Plugin: l.Name, Hook: hook, Cause: guest.Contract, Err: err}
 	}
@@ -125,11 +125,11 @@ func (r *run) callPart(ctx context.Context, l *loaded, hook abi.Hook, part *page
 // decodeOutput reads what a hook wrote and refuses what no hook may say: items
 // that were not asked for, the same item twice, more than one outcome of an
 // item, an outcome that belongs to another hook.
-func decodeOutput(out []byte, hook abi.Hook, p *page) ([]abi.Outcome, error) {
+func decodeOutput(out []byte, hook abi.Hook, items int, known func(key string) bool) ([]abi.Outcome, error) {
 	if len(out) == 0 {
 		return nil, nil
 	}
-	o, err := abi.DecodeOutputOf(out, len(p.items))
+	o, err := abi.DecodeOutputOf(out, items)
 	if err != nil {
 		return nil, fmt.Errorf("the output is wrong: %w", err)
 	}
@@ -143,7 +143,7 @@ func decodeOutput(out []byte, hook abi.Hook, p *page) ([]abi.Outcome, error) {
 			}
 		}
 		switch {
-		case p.find(it.Key) == nil:
+		case !known(it.Key):
 			return nil, fmt.Errorf("the output names the item %s, which the hook was not called with", key)
 		case seen[it.Key]:
 			return nil, fmt.Errorf("the output names the item %s twice", key)

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ func (h *Host) Run(ctx context.Context, req Request) (*Result, error) {
 	}
 	defer r.close()
 	h.notify(Event{Kind: EventSource, Source: req.Source, Items: len(req.Items)})
+	h.Preload(req)
 
 	if err := r.setup(ctx); err != nil {
 		return nil, err
@@ -60,15 +62,21 @@ func (r *run) setup(ctx context.Context) error {
 }
 
 // filter decides what has to be fetched: not what is in the store already, and
-// not what the plugin's filter drops.
+// not what the filters of the chained plugins and of the source's own drop.
 func (r *run) filter(ctx context.Context) []*item {
-	missing := r.absent(ctx)
-	if !r.plugin.manifest.Has(abi.Filter) {
-		return missing
+	items := r.absent(ctx)
+	for _, l := range append(slices.Clone(r.chain), r.plugin) {
+		if l.manifest.Has(abi.Filter) {
+			items = r.filterWith(ctx, l, items)
+		}
 	}
+	return items
+}
+
+func (r *run) filterWith(ctx context.Context, l *loaded, all []*item) []*item {
 	var kept []*item
-	for _, items := range r.split(missing) {
-		r.callHook(ctx, r.plugin, abi.Filter, newPage(items))
+	for _, items := range r.split(all) {
+		r.callHook(ctx, l, abi.Filter, newPage(items))
 		for _, it := range items {
 			if !it.done {
 				kept = append(kept, it)
@@ -112,7 +120,9 @@ func (r *run) prepare(ctx context.Context, items []*item) <-chan *job {
 // preparePage takes one page through all its hooks and hands its jobs over.
 func (r *run) preparePage(ctx context.Context, p *page, jobs chan<- *job) {
 	for _, l := range r.chain {
-		r.callHook(ctx, l, abi.Prepare, p)
+		if l.manifest.Has(abi.Prepare) {
+			r.callHook(ctx, l, abi.Prepare, p)
+		}
 	}
 	if r.plugin.manifest.Has(abi.Prepare) {
 		r.callHook(ctx, r.plugin, abi.Prepare, p)
@@ -142,16 +152,34 @@ func (r *run) preparePage(ctx context.Context, p *page, jobs chan<- *job) {
 func (r *run) download(ctx context.Context, jobs <-chan *job) {
 	var workers, commits sync.WaitGroup
 	pending := make(chan struct{}, commitLimit(r.host.cfg.Workers))
+	r.flow = newFlow(r.host.cfg.Workers, r.host.adaptive)
+	defer r.flow.stopWith(ctx)()
 	for range r.host.cfg.Workers {
 		workers.Go(func() {
-			for j := range jobs {
-				// Of a group whose turn it is not, another worker goes on.
-				for ok := r.groups.enter(j); ok; j, ok = r.groups.leave(j) {
-					r.fetch(ctx, j, &commits, pending)
+			for r.flow.enter() {
+				j, more := <-jobs
+				if more {
+					r.perform(ctx, j, &commits, pending)
+				}
+				r.flow.leave()
+				if !more {
+					return
 				}
 			}
 		})
 	}
 	workers.Wait()
+	if r.store != nil {
+		r.store.Hurry()
+	}
 	commits.Wait()
+}
+
+// perform performs a job, unless its group has enough under way: then the worker
+// that ends one of them goes on with it.
+func (r *run) perform(ctx context.Context, j *job, commits *sync.WaitGroup, pending chan struct{}) {
+	for ok := r.groups.enter(j); ok; j, ok = r.groups.leave(j) {
+		r.fetch(ctx, j, commits, pending)
+		r.flow.lighten(j.item)
+	}
 }

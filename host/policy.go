@@ -108,7 +108,7 @@ func (p *policy) allow(capability, value string) error {
 
 // allowShown is allow with another text for the value in its errors.
 func (p *policy) allowShown(capability, value, shown string) error {
-	if !covers(capability, p.requested[capability], value) {
+	if !p.requests(capability, value) {
 		return &deniedError{fmt.Sprintf("the plugin %s does not request %s %q in its manifest", p.plugin, capability, shorten(shown, 200))}
 	}
 	if !covers(capability, p.granted[capability], value) {
@@ -116,6 +116,13 @@ func (p *policy) allowShown(capability, value, shown string) error {
 			p.plugin, capability, shorten(shown, 200), capability, shorten(grantFor(capability, shown), 200), p.plugin)}
 	}
 	return nil
+}
+
+// requests reports whether the plugin's manifest asks for this use. It may ask for
+// any secret, where the operator names them; a grant of any there is not.
+func (p *policy) requests(capability, value string) bool {
+	list := p.requested[capability]
+	return covers(capability, list, value) || capability == plugin.CapSecrets && slices.Contains(list, anything)
 }
 
 // grantFor is the entry that would allow a value: for a URL its whole server.

@@ -27,11 +27,18 @@ func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
 		return abi.Invalid, nil, err
 	}
 	req := download.Request{
-		Name: d.Key, URLs: d.URLs, Mirrors: c.run.mirrors.same(d.Mirrors), Path: d.Path, Record: c.run.record,
+		Name: d.Key, URLs: d.URLs, Mirrors: d.Mirrors, Path: d.Path, Record: c.run.record,
 		CheckURL: func(source string, u *url.URL) error { return c.allowURL(it, source, u.String()) },
 		AddrRules: func(source string) (first, redirected *download.AddrRule) {
-			return c.responsible(it, plugin.CapDownload, source).addrRules(plugin.CapDownload)
+			first, redirected = c.responsible(it, plugin.CapDownload, source).addrRules(plugin.CapDownload)
+			if d.Foreign && redirected != nil {
+				first = redirected
+			}
+			return first, redirected
 		},
+	}
+	if len(req.Mirrors) == 0 && d.Path != "" {
+		req.Mirrors = c.run.mirrors.of(d.Group)
 	}
 	if status, err := c.places(&req, it); err != nil {
 		return status, nil, err
@@ -43,6 +50,7 @@ func (c *caller) download(raw []byte) (abi.Status, []byte, error) {
 	if d.Parallel < 0 || d.Parallel > 0 && d.Group == "" {
 		return abi.Invalid, nil, fmt.Errorf("parallel is %d: expected the number of downloads of a group at once", d.Parallel)
 	}
+	req.Mirrors = c.run.mirrors.keep(d.Group, req.Mirrors)
 	c.page.jobs[it] = &job{item: it, producer: &downloading{req}, group: group{d.Group, d.Parallel}}
 	return abi.OK, nil, nil
 }
@@ -56,16 +64,17 @@ func (c *caller) places(req *download.Request, it *item) (abi.Status, error) {
 		return abi.Invalid, fmt.Errorf("the item has mirrors, but no path beneath them")
 	}
 	for i := range len(req.URLs) + len(req.Mirrors) {
-		raw := ""
+		source, raw := "", ""
 		if i < len(req.URLs) {
-			raw = req.URLs[i]
+			source, raw = req.URLs[i], req.URLs[i]
 		} else {
-			raw = download.JoinMirror(req.Mirrors[i-len(req.URLs)], req.Path)
+			source = req.Mirrors[i-len(req.URLs)]
+			raw = download.JoinMirror(source, req.Path)
 		}
 		if len(raw) > maxURLBytes {
 			return abi.Invalid, fmt.Errorf("a url has %d bytes, but may have %d", len(raw), maxURLBytes)
 		}
-		if err := c.allowURL(it, raw, raw); err != nil {
+		if err := c.allowURL(it, source, raw); err != nil {
 			return abi.Denied, err
 		}
 	}

@@ -92,7 +92,7 @@ func (c *caller) step(e *abi.Exec) (step, abi.Status, error) {
 func (s *step) spec(h *Host, dir string) command.Spec {
 	return command.Spec{
 		Program: s.program, Args: s.args, Env: s.env, Dir: dir, Stdin: strings.NewReader(s.stdin),
-		Timeout: h.cfg.ProgramTimeout, Redact: h.secrets.Redact, MaxStdout: resultLimit(h.cfg.Limits),
+		Timeout: h.cfg.ProgramTimeout, Redact: h.redactOutput, MaxStdout: resultLimit(h.cfg.Limits),
 	}
 }
 
@@ -146,7 +146,10 @@ func (c *caller) runSteps(raw []byte) (abi.Status, []byte, error) {
 	if n := len(req.Steps) + len(req.Finally); len(req.Steps) == 0 || n > maxSteps {
 		return abi.Invalid, nil, fmt.Errorf("the item needs %d programs, but may need 1 to %d", n, maxSteps)
 	}
-	p := &running{where: download.CleanURL(req.From)}
+	if err := checkFiles(req.Files); err != nil {
+		return abi.Invalid, nil, err
+	}
+	p := &running{where: download.CleanURL(req.From), files: req.Files}
 	for _, list := range []struct {
 		from []abi.Exec
 		to   *[]step
@@ -165,6 +168,7 @@ func (c *caller) runSteps(raw []byte) (abi.Status, []byte, error) {
 
 // running is a producer of what programs make.
 type running struct {
+	files          []abi.RunFile
 	steps, finally []step
 	where          string
 }
@@ -172,6 +176,9 @@ type running struct {
 func (p *running) from() string { return p.where }
 
 func (p *running) produce(ctx context.Context, r *run, it *item) (staged, error) {
+	if r.commits != nil {
+		return p.produceCommit(ctx, r, it)
+	}
 	dir, done, err := r.scratch(ctx, it)
 	if err != nil {
 		return nil, err
@@ -196,8 +203,12 @@ func (p *running) produce(ctx context.Context, r *run, it *item) (staged, error)
 	}
 }
 
-// run runs the steps, and finally the others, also when ctx has ended.
+// run writes the files and runs the steps, and finally the others, also when ctx has
+// ended.
 func (p *running) run(ctx context.Context, r *run, dir string) (out []byte, err error) {
+	if err := writeFiles(dir, p.files); err != nil {
+		return nil, err
+	}
 	defer func() {
 		for i := range p.finally {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finallyTime)
@@ -225,7 +236,7 @@ const finallyTime = 5 * time.Second
 func (s *step) placed(r *run, dir string) command.Spec {
 	content := ""
 	if r.trees != nil {
-		content = r.trees.Dir()
+		content = absolute(r.trees.Dir())
 	}
 	replace := strings.NewReplacer(abi.ScratchDir, dir, abi.ContentDir, content)
 	spec := s.spec(r.host, dir)
@@ -247,7 +258,60 @@ func (r *run) scratch(ctx context.Context, it *item) (dir string, done func(), e
 	if err != nil {
 		return "", nil, err
 	}
-	return stage.Dir(), func() { stage.Close() }, nil
+	return absolute(stage.Dir()), func() { stage.Close() }, nil
+}
+
+// absolute makes the path of a store that was named relative to the working folder
+// one that programs understand wherever they run.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path // the working folder is gone, and the program will say so
+}
+
+// maxFiles bounds how many files one item may need.
+const maxFiles = 16
+
+// checkFiles refuses what would lie elsewhere than in the scratch folder.
+func checkFiles(files []abi.RunFile) error {
+	if len(files) > maxFiles {
+		return fmt.Errorf("the item needs %d files, but may need %d", len(files), maxFiles)
+	}
+	for _, f := range files {
+		if !filepath.IsLocal(f.Path) || strings.ContainsRune(f.Path, 0) {
+			return fmt.Errorf("the file %s is not in the scratch folder", plain(f.Path, 160))
+		}
+	}
+	return nil
+}
+
+// writeFiles adds to files, which nobody else may read, beneath a folder.
+func writeFiles(dir string, files []abi.RunFile) error {
+	if len(files) == 0 {
+		return nil
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, file := range files {
+		f, err := root.OpenFile(file.Path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err == nil {
+			err = f.Chmod(0o600)
+		}
+		if err == nil {
+			_, err = f.WriteString(file.Content)
+		}
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkOutput compares the digest of what the last program has written with the

@@ -132,27 +132,41 @@ func collectTrue(r *rawjson.Reader, refs map[reference]bool) error {
 // chained one has put in must be covered by its own requests and grants; what
 // was there before may stay.
 func (r *run) adopt(it *item, l *loaded, desc []byte) error {
-	before := references(it.desc)
-	for _, ref := range sorted(references(desc)) {
-		if before[ref] {
-			continue
-		}
-		if ref.capability == turnedOff {
-			return &deniedError{"the description that it returned turns the verification of certificates off, which only the manifest can do"}
-		}
-		shown := r.host.secrets.Redact(ref.value)
-		if ref.capability == plugin.CapDownload {
-			shown = download.CleanURL(shown)
-		}
-		if err := l.policy.allowShown(ref.capability, ref.value, shown); err != nil {
-			return fmt.Errorf("the description that it returned is not allowed: %w", err)
-		}
+	added, err := l.policy.adopts(it.desc, desc, r.host.secrets.Redact)
+	if err != nil {
+		return err
+	}
+	for _, ref := range added {
 		if it.adopted == nil {
 			it.adopted = map[reference]*policy{}
 		}
 		it.adopted[ref] = l.policy
 	}
 	return nil
+}
+
+// adopts returns the references that a chained plugin has added to a description,
+// or an error that names the first one that it may not add.
+func (p *policy) adopts(old, desc []byte, redact func(string) string) ([]reference, error) {
+	before := references(old)
+	var added []reference
+	for _, ref := range sorted(references(desc)) {
+		if before[ref] {
+			continue
+		}
+		if ref.capability == turnedOff {
+			return nil, &deniedError{"the description that it returned turns the verification of certificates off, which only the manifest can do"}
+		}
+		shown := redact(ref.value)
+		if ref.capability == plugin.CapDownload {
+			shown = download.CleanURL(shown)
+		}
+		if err := p.allowShown(ref.capability, ref.value, shown); err != nil {
+			return nil, fmt.Errorf("the description that it returned is not allowed: %w", err)
+		}
+		added = append(added, ref)
+	}
+	return added, nil
 }
 
 // sorted brings references into an order, so that of several that are denied the

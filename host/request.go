@@ -29,8 +29,8 @@ type Request struct {
 	// Checked says that the caller has validated the items and options with
 	// Host.Check already, so that Run need not do it again.
 	Checked bool
-	// DryRun runs the pipeline up to Prepare and fetches nothing. Nothing is
-	// written to the store.
+	// DryRun runs the hooks and fetches nothing. Nothing is written to the store.
+	// Plugins make their own requests, as for lists of mirrors.
 	DryRun bool
 }
 

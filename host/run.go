@@ -20,11 +20,13 @@ type run struct {
 	plugin *loaded
 	chain  []*loaded
 	items  []*item
+	flow   *flow // while downloading
 	store  *store.Store
 	// entries are what the source's items become. Nil when nothing is stored.
 	entries entries
-	files   *store.Files // of items that are files
-	trees   *store.Trees // of the content type; nil when nothing is stored
+	files   *store.Files   // of items that are files
+	trees   *store.Trees   // of the content type; nil when nothing is stored
+	commits *store.Commits // of items that are commits; nil for others
 	// format and part are the form of items that are images.
 	format, part string
 	images       images

@@ -59,7 +59,7 @@ func (h *Host) keepBuiltin(source string, a, b *loaded) {
 	}
 }
 
-// checkChains makes sure that every chained plugin exists and can prepare.
+// checkChains makes sure that every chained plugin exists and can filter or prepare.
 func (h *Host) checkChains(byName map[string]*loaded) (errs []error) {
 	for _, source := range slices.Sorted(maps.Keys(h.cfg.Prepare)) {
 		// A plugin that could not be loaded might have served it.
@@ -73,8 +73,8 @@ func (h *Host) checkChains(byName map[string]*loaded) (errs []error) {
 			switch {
 			case !there:
 				errs = append(errs, settingf(setting, "the plugin %q that is to prepare the items of %s does not exist; there are: %s", name, source, h.pluginNames()))
-			case l != nil && !l.manifest.Has(abi.Prepare):
-				errs = append(errs, settingf(setting, "the plugin %q that is to prepare the items of %s has no %s hook", name, source, abi.Prepare))
+			case l != nil && !l.manifest.Has(abi.Prepare) && !l.manifest.Has(abi.Filter):
+				errs = append(errs, settingf(setting, "the plugin %q that is to prepare the items of %s has neither a %s nor a %s hook", name, source, abi.Filter, abi.Prepare))
 			}
 		}
 	}

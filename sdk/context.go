@@ -40,6 +40,10 @@ func (c *Context) call(op, what string) ([]byte, error) {
 	return result, nil
 }
 
+// Call performs an operation of the contract as it stands, for one that the
+// methods below do not have. The result is valid until the next request.
+func (c *Context) Call(op string, request []byte) (Status, []byte) { return c.host.Call(op, request) }
+
 // Read returns the content of a file of the host, which may be small only: 16
 // MiB unless the operator says otherwise.
 func (c *Context) Read(path string) ([]byte, error) {
@@ -151,6 +155,10 @@ func (p *Putter) Write(content []byte) (int, error) {
 	}
 	return len(content), nil
 }
+
+// Flush hands over what was written so far. Write does so by itself as often as
+// it has to.
+func (p *Putter) Flush() error { return p.flush(true) }
 
 // Close ends the content.
 func (p *Putter) Close() error { return p.flush(false) }

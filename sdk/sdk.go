@@ -69,6 +69,8 @@ type (
 	Kind = abi.Kind
 	// Error is an error with a kind and a hint for the user.
 	Error = abi.Error
+	// Status is the outcome of an operation; 0 means that it was done.
+	Status = abi.Status
 	// Level is the severity of a log line.
 	Level = abi.Level
 	// Header is a field of an HTTP request: a value, or a reference to a secret
@@ -78,6 +80,8 @@ type (
 	Auth = abi.Auth
 	// Param is a parameter of a URL's query whose value is a secret.
 	Param = abi.Param
+	// HMAC asks for a signature with a secret.
+	HMAC = abi.HMAC
 	// HTTPRequest is a small request of the plugin's own.
 	HTTPRequest = abi.HTTPRequest
 	// TLS names certificate files of the host by absolute path.
@@ -90,6 +94,8 @@ type (
 	Exec = abi.Exec
 	// Run asks for an item to be produced by programs.
 	Run = abi.Run
+	// RunFile is a file that programs of a Run read.
+	RunFile = abi.RunFile
 	// FileInfo says what a path is.
 	FileInfo = abi.FileInfo
 	// Reader reads JSON in a single pass, without reflection.

@@ -77,6 +77,9 @@ func (a *app) hostConfig() (host.Config, error) {
 		s := file.Secret[name]
 		cfg.Secrets = append(cfg.Secrets, secret.Spec{Name: name, File: s.File, Env: s.Env, Command: s.Command, Hosts: s.Hosts})
 	}
+	if err := a.pinnedPlugins(&cfg); err != nil {
+		return cfg, err
+	}
 	return cfg, a.workersFromEnv(&cfg)
 }
 
@@ -185,8 +188,8 @@ func limits(l config.Limits) guest.Limits {
 
 func downloads(d config.Download) download.Config {
 	http2 := download.Default
-	if d.DisableHTTP2 {
-		http2 = download.Off
+	if d.HTTP2 {
+		http2 = download.On
 	}
 	return download.Config{
 		HTTP2:               http2,

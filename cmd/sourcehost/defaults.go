@@ -77,6 +77,7 @@ func environment() []variable {
 		{envRegistryAuth, "As `auth_file` under `[container]`, unless that is set.", false},
 		{envRegistries, "As `registries_conf` under `[container]`, unless that is set.", false},
 		{"PYTHONPATH", "As a source that osbuild has started: where osbuild's package is, which tells its version.", false},
+		{"SOURCE_DATE_EPOCH", "The time that an artifact of `plugin push` carries, in seconds since 1970.", false},
 		{"TERM", "Whether the terminal can show progress in place.", false},
 	}
 }

@@ -25,6 +25,7 @@ type fetchFlags struct {
 	verify   bool
 	engine   string
 	format   string
+	trial    trialFlags
 }
 
 func (a *app) fetchCommand() *cobra.Command { return a.fetchCommandWith(&fetchFlags{}) }
@@ -42,6 +43,7 @@ also when fetch is interrupted, and resumed the next time.`,
   sourcehost fetch --store /var/cache/osbuild/store --workers 64 manifest.json
   sourcehost fetch --source org.osbuild.curl --dry-run manifest.json
   sourcehost fetch --source org.osbuild.skopeo --container-format docker-archive manifest.json
+  sourcehost fetch --plugin acme.wasm --grant download=https://mirror.example/ --dry-run manifest.json
   sourcehost fetch --progress json --output json - < manifest.json > result.json`,
 		Args: oneManifest,
 	}
@@ -50,6 +52,7 @@ also when fetch is interrupted, and resumed the next time.`,
 	cmd.Flags().StringArrayVar(&f.sources, "source", nil, "fetch only the source `NAME`; may be repeated")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "fetch nothing, list what would be fetched and what is in the store")
 	cmd.Flags().BoolVar(&f.verify, "verify", false, "read what is in the store already and fetch it again when it does not match its key")
+	f.trial.add(a, cmd)
 	f.output = outputFlag(cmd)
 	completeWords(cmd, "progress", "auto", "bar", "plain", "json", "none")
 	must(cmd.RegisterFlagCompletionFunc("source", a.completeSources))
@@ -61,7 +64,7 @@ also when fetch is interrupted, and resumed the next time.`,
 // file.
 func (a *app) settingFlags(cmd *cobra.Command, f *fetchFlags) {
 	cmd.Flags().StringVar(&f.store, "store", "", "osbuild store, a `DIR` (default .osbuild, as osbuild's own)")
-	cmd.Flags().Var(&f.workers, "workers", "fetch `N` items at once (default 32)")
+	cmd.Flags().Var(&f.workers, "workers", "fetch `N` items at once (default 16 from near servers, up to 128 from far ones)")
 	cmd.Flags().StringVar(&f.engine, "container-engine", "", "who copies container images, an `ENGINE`: embedded (default) or skopeo, the program")
 	cmd.Flags().StringVar(&f.format, "container-format", "", "how to store container images, a `FORMAT`: dir (default) or docker-archive, as osbuild before version 83 reads them")
 	completeWords(cmd, "container-engine", container.Embedded, container.Skopeo)
@@ -110,6 +113,9 @@ func (a *app) fetchConfig(cmd *cobra.Command, f *fetchFlags) (host.Config, error
 	if err := f.containers(&cfg); err != nil {
 		return cfg, err
 	}
+	if err := f.trial.apply(cmd.Context(), a, &cfg); err != nil {
+		return cfg, err
+	}
 	switch {
 	case cmd.Flags().Changed("store") && f.store == "":
 		return cfg, usagef("--store is empty: name a folder, or leave the flag out for %s", defaultStore)
@@ -149,6 +155,9 @@ func (a *app) fetchManifest(ctx context.Context, h *host.Host, path string, f fe
 		m, err = only(m, f.sources)
 	}
 	if err == nil {
+		for _, s := range m.Sources {
+			h.Preload(f.request(s))
+		}
 		err = h.Check(m).Err()
 	}
 	var problems manifest.Problems

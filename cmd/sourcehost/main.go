@@ -26,6 +26,7 @@ func main() {
 	if isService(os.Args) {
 		os.Exit(serve(os.Args, os.Stdout, os.Stderr, os.LookupEnv))
 	}
+	stopProfile := startProfile()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
@@ -36,7 +37,9 @@ func main() {
 	}
 	done := make(chan int, 1)
 	go func() { done <- run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv) }()
-	os.Exit(supervise(signals, cancel, done))
+	code := supervise(signals, cancel, done)
+	stopProfile()
+	os.Exit(code)
 }
 
 // supervise returns the exit status: that of the run, which the first signal

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -59,14 +60,25 @@ func TestScripts(t *testing.T) {
 	if found, err := filepath.Glob(filepath.Join(dir, "*.txtar")); err != nil || len(found) == 0 {
 		t.Fatalf("no scripts in %s: %v", dir, err)
 	}
-	testscript.Run(t, testscript.Params{
+	testscript.Run(t, scripts(t, dir, map[string]string{"MANIFESTS": manifests}))
+}
+
+// scripts are the parameters of a folder of scripts that have some variables.
+func scripts(t *testing.T, dir string, env map[string]string) testscript.Params {
+	t.Helper()
+	return testscript.Params{
 		Dir:                 dir,
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SOURCEHOST_CACHE", compiled)
-			e.Setenv("MANIFESTS", manifests)
+			// For scripts that compile plugins, which must not need a network.
+			e.Setenv("GOCACHE", goCache())
+			e.Setenv("GOPROXY", "off")
+			for name, value := range env {
+				e.Setenv(name, value)
+			}
 			// Whatever the machine has in /etc must not matter.
 			e.Setenv("SOURCEHOST_CONFIG", filepath.Join(e.WorkDir, ".sourcehost.toml"))
 			return os.WriteFile(filepath.Join(e.WorkDir, ".sourcehost.toml"), fastRetries, 0o644)
@@ -75,7 +87,16 @@ func TestScripts(t *testing.T) {
 			"serve": cmdServe, "requests": cmdRequests, "key": cmdKey, "subst": cmdSubst, "mask": cmdMask, "mode": cmdMode,
 			"terminal": cmdTerminal, "status": cmdStatus, "builtinwasm": cmdBuiltinWasm,
 		},
-	})
+	}
+}
+
+// goCache is the cache of the Go toolchain that runs this test.
+func goCache() string {
+	out, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // fastRetries is a configuration in which failures do not take long.

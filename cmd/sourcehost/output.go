@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +39,17 @@ func outputFlag(cmd *cobra.Command) *format {
 	cmd.Flags().Var(&f, "output", "form of the result: text, or json for machines")
 	completeWords(cmd, "output", string(formatText), string(formatJSON))
 	return &f
+}
+
+// jsonFlag adds --json, which is short for --output json.
+func jsonFlag(cmd *cobra.Command, f *format) {
+	cmd.Flags().BoolFunc("json", "the same as --output json", func(value string) error {
+		on, err := strconv.ParseBool(value)
+		if err == nil && on {
+			*f = formatJSON
+		}
+		return err
+	})
 }
 
 // writeJSON writes one indented document.

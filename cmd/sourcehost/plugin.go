@@ -8,9 +8,10 @@ import (
 func (a *app) pluginCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plugin",
-		Short: "Pack and inspect plugins",
+		Short: "Write, build, test and share plugins",
 		RunE:  group,
 	}
-	cmd.AddCommand(a.pluginPackCommand(), a.pluginInspectCommand())
+	cmd.AddCommand(a.pluginNewCommand(), a.pluginBuildCommand(), a.pluginTestCommand(), a.pluginConformanceCommand(),
+		a.pluginPackCommand(), a.pluginInspectCommand(), a.pluginPushCommand(), a.pluginPullCommand())
 	return cmd
 }

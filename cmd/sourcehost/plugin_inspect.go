@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
+	"github.com/sourcehost/sourcehost/internal/builtin"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
@@ -20,42 +22,135 @@ type inspectDocument struct {
 	Path     string          `json:"path"`
 	Bytes    int             `json:"bytes"`
 	SHA256   string          `json:"sha256"`
+	Imports  []string        `json:"imports"`
+	Exports  []string        `json:"exports"`
 	Manifest json.RawMessage `json:"manifest"`
 }
 
 func (a *app) pluginInspectCommand() *cobra.Command {
+	var f registryFlags
 	cmd := &cobra.Command{
-		Use:   "inspect FILE.wasm",
-		Short: "Check a plugin and show its manifest, without running it",
+		Use:   "inspect FILE|oci://REF|builtin:NAME",
+		Short: "Check a plugin and show all about it, without running it",
 		Long: `Inspect checks a plugin as the host does when it loads it, and shows what the
-plugin says about itself: the sources it serves, its hooks, the config that it
-takes, and the capabilities that it requests, each with the reason. Nothing of the plugin is run. The exit
-status is 2 when the host would refuse it.`,
+plugin says about itself: the sources it serves, its hooks, the config that it takes,
+and the capabilities that it requests, each with the reason; and what it imports and
+exports. Nothing of the plugin is run. The exit status is 2 when the host would refuse it.
+
+A plugin in a registry is oci://REGISTRY/REPOSITORY:TAG, or @DIGEST in place of
+:TAG; one that is part of this program is builtin:NAME.`,
 		Example: `  sourcehost plugin inspect acme.wasm
-  sourcehost plugin inspect --output json acme.wasm | jq .manifest.capabilities`,
-		Args: oneFile,
+  sourcehost plugin inspect --json acme.wasm | jq .manifest.capabilities
+  sourcehost plugin inspect builtin:curl
+  sourcehost plugin inspect oci://registry.example/plugins/acme:1.0`,
+		Args:              onePlugin,
+		ValidArgsFunction: completePlugins,
 	}
 	output := outputFlag(cmd)
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		wasm, err := os.ReadFile(args[0])
+	jsonFlag(cmd, output)
+	f.add(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		wasm, err := a.pluginBytes(cmd.Context(), args[0], f)
 		if err != nil {
-			return &usageError{err: err}
+			return err
 		}
-		p, err := guest.NewRuntime(guest.Config{}).Load(guest.Source{Name: args[0], Wasm: wasm})
-		if err != nil {
-			return &usageError{err: err}
-		}
-		if *output == formatJSON {
-			section, err := plugin.Section(wasm, abi.ManifestSection)
-			if err != nil {
-				return &usageError{err: err}
-			}
-			return writeJSON(a.stdout, inspectDocument{Path: args[0], Bytes: len(wasm), SHA256: p.Hash(), Manifest: section})
-		}
-		printManifest(a.stdout, p.Manifest(), p.Hash(), len(wasm))
-		return nil
+		return a.inspect(args[0], wasm, *output)
 	}
 	return cmd
+}
+
+// onePlugin is the check for commands that take one plugin.
+func onePlugin(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("expected one plugin: a .wasm file, oci://REF or builtin:NAME; found %d arguments", len(args))
+	}
+	return nil
+}
+
+// builtinPrefix names a plugin that is part of the program.
+const builtinPrefix = "builtin:"
+
+func completePlugins(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, n := range builtin.Names() {
+		names = append(names, builtinPrefix+n)
+	}
+	return names, cobra.ShellCompDirectiveDefault
+}
+
+// pluginBytes reads a plugin as commands name it.
+func (a *app) pluginBytes(ctx context.Context, name string, f registryFlags) ([]byte, error) {
+	if n, ok := strings.CutPrefix(name, builtinPrefix); ok {
+		return builtinWasm(n)
+	}
+	if isReference(name) {
+		p, err := a.pullPlugin(ctx, name, f)
+		return p.Wasm, err
+	}
+	wasm, err := os.ReadFile(name)
+	if err != nil {
+		return nil, &usageError{err: err}
+	}
+	return wasm, nil
+}
+
+func builtinWasm(name string) ([]byte, error) {
+	embedded, err := builtin.Plugins()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range embedded {
+		if p.Name == name {
+			return p.Wasm, nil
+		}
+	}
+	return nil, usagef("there is no built-in plugin %q; there are %s", name, strings.Join(builtin.Names(), ", "))
+}
+
+// inspect prints all about a plugin.
+func (a *app) inspect(name string, wasm []byte, output format) error {
+	p, err := guest.NewRuntime(guest.Config{}).Load(guest.Source{Name: name, Wasm: wasm})
+	if err != nil {
+		return &usageError{err: err}
+	}
+	imports, exports := p.Interface()
+	if output == formatJSON {
+		section, err := plugin.Section(wasm, abi.ManifestSection)
+		if err != nil {
+			return &usageError{err: err}
+		}
+		return writeJSON(a.stdout, inspectDocument{Path: name, Bytes: len(wasm), SHA256: p.Hash(), Imports: imports, Exports: exports, Manifest: section})
+	}
+	printManifest(a.stdout, p.Manifest(), p.Hash(), len(wasm))
+	printWrapped(a.stdout, "imports", imports)
+	printWrapped(a.stdout, "exports", exports)
+	return nil
+}
+
+// printWrapped prints a list over lines of bounded length.
+func printWrapped(w io.Writer, name string, words []string) {
+	const width = 100
+	line := ""
+	flush := func() {
+		if line != "" {
+			fmt.Fprintf(w, "%-12s %s\n", name, line)
+			name, line = "", ""
+		}
+	}
+	for i, word := range words {
+		if i < len(words)-1 {
+			word += ","
+		}
+		word = text.Clean(word)
+		if line != "" && len(line)+1+len(word) > width {
+			flush()
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	flush()
 }
 
 func printManifest(w io.Writer, m *plugin.Manifest, hash string, size int) {
@@ -64,9 +159,12 @@ func printManifest(w io.Writer, m *plugin.Manifest, hash string, size int) {
 			fmt.Fprintf(w, "%-12s %s\n", name, text.Clean(value))
 		}
 	}
-	var hooks []string
+	var hooks, formats []string
 	for _, h := range m.Hooks {
 		hooks = append(hooks, string(h))
+	}
+	for _, f := range m.Formats {
+		formats = append(formats, f.Name)
 	}
 	row("plugin", m.Name+" "+m.Version)
 	row("summary", m.Summary)
@@ -79,7 +177,9 @@ func printManifest(w io.Writer, m *plugin.Manifest, hash string, size int) {
 	row("hooks", strings.Join(hooks, ", "))
 	row("produces", m.Produces)
 	row("content type", m.ContentType)
+	row("formats", strings.Join(formats, ", "))
 	row("instances", fmt.Sprint(m.Instances()))
+	row("schemas", schemas(m))
 	row("size", fmt.Sprintf("%d bytes", size))
 	row("sha256", hash)
 	for _, line := range settingLines(m.Config) {
@@ -88,4 +188,18 @@ func printManifest(w io.Writer, m *plugin.Manifest, hash string, size int) {
 	for _, c := range m.Capabilities {
 		row("requests", fmt.Sprintf("%s: %s", strings.TrimSpace(c.Name+" "+strings.Join(c.Values, ", ")), c.Reason))
 	}
+}
+
+// schemas says what the plugin has a JSON Schema of; --json shows them.
+func schemas(m *plugin.Manifest) string {
+	var has []string
+	for _, s := range []struct {
+		what   string
+		schema json.RawMessage
+	}{{"source", m.Schema}, {"prepared", m.Prepared}, {"config", m.Config}} {
+		if len(s.schema) > 0 {
+			has = append(has, s.what)
+		}
+	}
+	return strings.Join(has, ", ")
 }

@@ -69,6 +69,11 @@ func pack(wasmPath, manifestPath string) ([]byte, *plugin.Manifest, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return packBytes(wasmPath, wasm, manifestPath, doc)
+}
+
+// packBytes is pack with the files' contents; the paths are for errors.
+func packBytes(wasmPath string, wasm []byte, manifestPath string, doc []byte) ([]byte, *plugin.Manifest, error) {
 	m, err := plugin.ParseManifest(doc)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", manifestPath, err)

@@ -44,6 +44,12 @@ func (r *relay) start(m *manifest.Manifest, dryRun bool) {
 	r.reporter.Store(&p)
 }
 
+// startOpen begins the report of a run that finds out itself what there is to do.
+func (r *relay) startOpen() {
+	p := progress.New(r.mode, r.app.stderr, 0)
+	r.reporter.Store(&p)
+}
+
 // sourceFailed tells of a source that failed as a whole.
 func (r *relay) sourceFailed(s sourceSummary) {
 	if p := r.reporter.Load(); p != nil {

@@ -61,7 +61,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.configPath, "config", "", "configuration `FILE` (default /etc/sourcehost/sourcehost.toml, if it is there)")
 	root.PersistentFlags().StringVar(&a.logLevel, "log-level", "warn", "what to log, a `LEVEL`: debug, info, warn or error")
 	root.SetFlagErrorFunc(suggestFlag)
-	root.AddCommand(a.fetchCommand(), a.checkCommand(), a.sourcesCommand(), a.configCommand(), a.pluginCommand(), a.osbuildCommand(),
+	root.AddCommand(a.fetchCommand(), a.checkCommand(), a.sourcesCommand(), a.configCommand(), a.storeCommand(), a.pluginCommand(), a.osbuildCommand(),
 		a.versionCommand(), a.completionCommand(), progressTopic())
 	must(root.MarkPersistentFlagFilename("config", "toml"))
 	completeWords(root, "log-level", "debug", "info", "warn", "error")

@@ -25,6 +25,9 @@ const (
 // app is what the commands share: the streams, the environment and the flags
 // that every command has.
 type app struct {
+	// ctx ends when the command line is to stop, for what is done before a command
+	// has a context of its own.
+	ctx            context.Context
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	env            func(string) (string, bool)
@@ -43,7 +46,7 @@ type app struct {
 // run carries out one command line and returns the exit status. Cancelling ctx
 // stops it in order.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: env}
+	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, env: env}
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)

@@ -63,8 +63,8 @@ type Download struct {
 	// HeaderTimeout ("header_timeout") limits the wait for the header of a
 	// response. Zero means the engine's default.
 	HeaderTimeout time.Duration
-	// DisableHTTP2 ("http2", inverted: http2 = false) keeps to HTTP/1.1.
-	DisableHTTP2 bool
+	// HTTP2 ("http2") offers HTTP/2 to https servers.
+	HTTP2 bool
 	// StallTimeout ("stall_timeout") is how long a transfer may stay below
 	// StallBytesPerSecond before it is given up. Zero means the engine's default.
 	StallTimeout time.Duration
@@ -172,9 +172,13 @@ type Source struct {
 	Plugin string
 }
 
+// RegistryScheme begins the path of a plugin that is in an OCI registry.
+const RegistryScheme = "oci://"
+
 // Plugin is a table [plugin.NAME].
 type Plugin struct {
-	// Path ("path", required unless the plugin is built in) is the .wasm file.
+	// Path ("path", required unless the plugin is built in) is the .wasm file, or where
+	// a registry has it: oci://REGISTRY/REPOSITORY@sha256:DIGEST.
 	Path string
 	// SHA256 ("sha256") is the digest that the file must have, 64 hexadecimal
 	// digits, in lower case after reading. Empty means that any file is taken.

@@ -26,7 +26,7 @@ func TestExample(t *testing.T) {
 		Path: "testdata/sourcehost.toml", Files: []string{"testdata/sourcehost.toml"}, Workers: 32, CacheDir: "/var/cache/sourcehost", Root: "/",
 		Download: Download{
 			UserAgent: "osbuild (Linux.x86_64; https://osbuild.org/) sourcehost", MaxAttempts: 10,
-			ConnectTimeout: 30 * time.Second, TLSTimeout: 20 * time.Second, HeaderTimeout: 45 * time.Second, DisableHTTP2: true, StallTimeout: 30 * time.Second, StallBytesPerSecond: 1000, PerHost: 8,
+			ConnectTimeout: 30 * time.Second, TLSTimeout: 20 * time.Second, HeaderTimeout: 45 * time.Second, HTTP2: true, StallTimeout: 30 * time.Second, StallBytesPerSecond: 1000, PerHost: 8,
 			MaxRedirects: 10, AllowLinkLocal: true, BackoffBase: 200 * time.Millisecond, BackoffMax: 30 * time.Second, RetryAfterMax: 2 * time.Minute,
 		},
 		Limits: Limits{

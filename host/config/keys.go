@@ -22,7 +22,7 @@ type key struct {
 // rootKeys are those of the file itself, outside of any table.
 func rootKeys(f *File) []key {
 	return []key{
-		{name: "workers", kind: kindCount, field: &f.Workers, meaning: "How many items are fetched at once, at least 1 and at most 1024."},
+		{name: "workers", kind: kindCount, field: &f.Workers, meaning: "How many items are fetched at once, at least 1 and at most 1024. By default 16 from near servers and up to this many from far ones."},
 		{name: "cache_dir", kind: kindPath, field: &f.CacheDir, unset: "`$XDG_CACHE_HOME/sourcehost`, then `$HOME/.cache/sourcehost`, then `/var/cache/sourcehost`: the first that can be used",
 			meaning: "The folder for compiled plugins."},
 		{name: "root", kind: kindPath, field: &f.Root, meaning: "The folder beneath which the paths of files that plugins ask for are looked up."},
@@ -36,13 +36,13 @@ func downloadKeys(d *Download) []key {
 		{name: "connect_timeout", kind: kindDuration, field: &d.ConnectTimeout, meaning: "How long making a connection may take."},
 		{name: "tls_timeout", kind: kindDuration, field: &d.TLSTimeout, meaning: "How long a TLS handshake may take."},
 		{name: "header_timeout", kind: kindDuration, field: &d.HeaderTimeout, meaning: "How long a server may take until the header of its response is there."},
-		{name: "http2", kind: kindInverse, field: &d.DisableHTTP2, meaning: "Whether HTTP/2 is offered to servers."},
+		{name: "http2", kind: kindFlag, field: &d.HTTP2, meaning: "Whether HTTP/2 is offered to servers. HTTP/1.1 costs less time and memory."},
 		{name: "stall_timeout", kind: kindDuration, field: &d.StallTimeout, meaning: "How long a transfer may stay below `stall_bytes_per_second` before it is given up."},
 		{name: "stall_bytes_per_second", kind: kindSize, field: &d.StallBytesPerSecond, meaning: "The rate below which a transfer counts as stalled."},
 		{name: "per_host", kind: kindCount, field: &d.PerHost, meaning: "How many connections to one host are open at once."},
 		{name: "max_redirects", kind: kindCount, field: &d.MaxRedirects, meaning: "How many redirects a request may follow."},
 		{name: "allow_downgrade", kind: kindFlag, field: &d.AllowDowngrade, meaning: "Whether a redirect may lead from https to http."},
-		{name: "allow_link_local", kind: kindFlag, field: &d.AllowLinkLocal, meaning: "Whether downloads may connect to link-local addresses, the metadata services of clouds among them."},
+		{name: "allow_link_local", kind: kindFlag, field: &d.AllowLinkLocal, meaning: "Whether everybody may connect to link-local addresses, the metadata services of clouds among them."},
 		{name: "backoff_base", kind: kindDuration, field: &d.BackoffBase, meaning: "The pause before the first retry, doubled for each further one."},
 		{name: "backoff_max", kind: kindDuration, field: &d.BackoffMax, meaning: "The longest pause between two attempts."},
 		{name: "retry_after_max", kind: kindDuration, field: &d.RetryAfterMax, meaning: "The longest pause that a server can ask for with `Retry-After`."},
@@ -87,7 +87,7 @@ func containerKeys(c *Container) []key {
 
 func sourceKeys(s *Source) []key {
 	return []key{
-		{name: "prepare", kind: kindTexts, field: &s.Prepare, meaning: "The plugins whose prepare hook runs before the source's own, in this order."},
+		{name: "prepare", kind: kindTexts, field: &s.Prepare, meaning: "The plugins whose filter and prepare hooks run before the source's own, in this order."},
 		{name: "plugin", kind: kindText, field: &s.Plugin, unset: "the plugin whose manifest names the source",
 			meaning: "The plugin that serves the source. The source's name may be a new one."},
 	}
@@ -95,7 +95,7 @@ func sourceKeys(s *Source) []key {
 
 func pluginKeys(p *Plugin) []key {
 	return []key{
-		{name: "path", kind: kindPath, field: &p.Path, unset: "required", meaning: "The plugin's `.wasm` file."},
+		{name: "path", kind: kindPath, field: &p.Path, unset: "required", meaning: "The plugin's `.wasm` file, or `oci://REGISTRY/REPOSITORY@sha256:DIGEST`, which `plugin pull` prints."},
 		{name: "sha256", kind: kindDigest, field: &p.SHA256, unset: "the file is not pinned", meaning: "The digest that the file must have, 64 hexadecimal digits."},
 	}
 }
@@ -103,7 +103,7 @@ func pluginKeys(p *Plugin) []key {
 func grantKeys(g *Grant) []key {
 	return []key{
 		{name: "download", kind: kindURLs, field: &g.Download, meaning: "What items may be downloaded from; `\"*\"` means any URL."},
-		{name: "http", kind: kindURLs, field: &g.HTTP, meaning: "What the plugin itself may send requests to."},
+		{name: "http", kind: kindURLs, field: &g.HTTP, meaning: "What the plugin itself may send requests to. Addresses of this machine, link-local and metadata ones must be named literally, here as in `download`."},
 		{name: "read", kind: kindPaths, field: &g.Read, meaning: "Files that it may read; with `/` at the end everything beneath."},
 		{name: "stat", kind: kindPaths, field: &g.Stat, meaning: "Paths that it may look for and list, in the same form."},
 		{name: "tls", kind: kindPaths, field: &g.TLS, meaning: "Certificates and keys that it may refer to without reading them, in the same form."},

@@ -18,8 +18,7 @@ const (
 	kindSize
 	kindDuration
 	kindFlag
-	kindInverse // a boolean whose field holds the opposite
-	kindPath    // resolved against the folder of the file that has it
+	kindPath // resolved against the folder of the file that has it
 	kindProgram
 	kindEnv
 	kindChoice
@@ -36,7 +35,7 @@ const (
 // String names a kind for the documentation.
 func (k kind) String() string {
 	return map[kind]string{
-		kindText: "string", kindCount: "integer", kindSize: "size", kindDuration: "duration", kindFlag: "boolean", kindInverse: "boolean",
+		kindText: "string", kindCount: "integer", kindSize: "size", kindDuration: "duration", kindFlag: "boolean",
 		kindPath: "path", kindProgram: "absolute path", kindEnv: "name of a variable", kindChoice: "string", kindDigest: "digest",
 		kindTexts: "array of strings", kindPaths: "array of absolute paths", kindURLs: "array of URL prefixes", kindImages: "array of image prefixes",
 		kindEnvs: "array of names of variables", kindPrograms: "array of programs", kindCommand: "array of strings",
@@ -73,9 +72,7 @@ func (t *table) read(k key) {
 	case *time.Duration:
 		t.duration(k.name, dst)
 	case *bool:
-		on := k.kind == kindInverse
-		t.boolean(k.name, &on)
-		*dst = on != (k.kind == kindInverse)
+		t.boolean(k.name, dst)
 	case *string:
 		t.readText(k, dst)
 	case *[]string:

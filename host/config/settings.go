@@ -156,8 +156,7 @@ func (k key) value() (any, string) {
 			return text, tomlValue(text)
 		}
 	case *bool:
-		on := *v != (k.kind == kindInverse)
-		return on, tomlValue(on)
+		return *v, tomlValue(*v)
 	case *string:
 		if *v != "" {
 			return *v, tomlValue(*v)

@@ -37,7 +37,7 @@ func TestShownIsTheSame(t *testing.T) {
 }
 
 func TestSettingsOrigins(t *testing.T) {
-	f, err := Parse("f", []byte("workers = 3\n\n[download]\nhttp2 = false\nconnect_timeout = \"90m\"\n[plugin.p]\npath = \"/p\"\n[plugin.p.grant]\nclock = true"))
+	f, err := Parse("f", []byte("workers = 3\n\n[download]\nhttp2 = true\nconnect_timeout = \"90m\"\n[plugin.p]\npath = \"/p\"\n[plugin.p.grant]\nclock = true"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestSettingsOrigins(t *testing.T) {
 		{"workers", nil, int64(3), "f:1"},
 		{"root", nil, "/", "default"},
 		{"cache_dir", nil, nil, "default"},
-		{"http2", []string{"download"}, false, "f:4"},
+		{"http2", []string{"download"}, true, "f:4"},
 		{"allow_downgrade", []string{"download"}, false, "default"},
 		{"connect_timeout", []string{"download"}, "1h30m", "f:5"},
 		{"backoff_base", []string{"download"}, "1h", "default"},

@@ -163,6 +163,9 @@ func (t *table) text(key string, dst *string) {
 // path reads a path and resolves it against the folder of the file that has it.
 func (t *table) path(key string, dst *string) {
 	t.text(key, dst)
+	if strings.HasPrefix(*dst, RegistryScheme) {
+		return // a plugin in a registry; whatever else has it fails where it is opened
+	}
 	if *dst == "" || filepath.IsAbs(*dst) {
 		return
 	}

@@ -21,28 +21,35 @@ type body struct {
 }
 
 // copy reads in to its end. The counter of the transfer moves with every read,
-// and ctx is looked at in between, so that nothing runs on after it is done.
+// and ctx is looked at in between, so that nothing runs on after it is done. The
+// target gets full buffers: over TLS a read brings 16 KiB at most.
 func (b *body) copy(in io.Reader) *fault {
-	buf := b.f.e.buffers.Get().(*[]byte)
-	defer b.f.e.buffers.Put(buf)
-	b.progress(false)
 	limit := b.total
 	if b.end > 0 {
 		limit = b.end
 	}
+	pool := b.f.e.buffersFor(limit - b.done)
+	buf := pool.Get().(*[]byte)
+	defer pool.Put(buf)
+	b.progress(false)
+	fill := 0
 	for {
-		n, err := in.Read(*buf)
+		n, err := in.Read((*buf)[fill:])
 		if b.ctx.Err() != nil {
-			return b.broken(context.Cause(b.ctx))
+			err = context.Cause(b.ctx)
 		}
 		if limit >= 0 && b.done+int64(n) > limit {
 			return &fault{kind: KindNetwork, fresh: true,
 				err: fmt.Errorf("more than the %d bytes that the server announced came", limit)}
 		}
-		if n > 0 {
-			if flt := b.write((*buf)[:n]); flt != nil {
+		b.done += int64(n)
+		b.transfer.received.Add(int64(n))
+		fill += n
+		if fill > 0 && (err != nil || fill == len(*buf)) {
+			if flt := b.write((*buf)[:fill]); flt != nil {
 				return flt
 			}
+			fill = 0
 		}
 		if errors.Is(err, io.EOF) {
 			break
@@ -50,6 +57,7 @@ func (b *body) copy(in io.Reader) *fault {
 		if err != nil {
 			return b.broken(err)
 		}
+		b.progress(false)
 	}
 	if b.done < b.total {
 		return b.broken(io.ErrUnexpectedEOF)
@@ -68,9 +76,6 @@ func (b *body) write(p []byte) *fault {
 	if err != nil {
 		return diskFault(err)
 	}
-	b.done += int64(n)
-	b.transfer.received.Add(int64(n))
-	b.progress(false)
 	return nil
 }
 

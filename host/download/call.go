@@ -35,6 +35,9 @@ type Response struct {
 	Body     []byte
 	Attempts int
 	Took     time.Duration
+	// Local tells whether the server that has answered is on this machine. Behind a
+	// proxy only the URL can tell.
+	Local bool
 }
 
 // ErrTooLarge is the cause of the error for a response with a body larger than
@@ -140,7 +143,7 @@ func (f *fetch) callOnce(ctx context.Context, s *source, call *Call) (*Response,
 	defer cancel(nil)
 	once := *call // a redirect can change the method
 	c := &chain{f: f, s: s, ctx: ctx, cancel: cancel, url: s.url, call: &once}
-	c.rule, c.remote = f.req.rules(s.raw)
+	c.rule, c.remote = f.req.rules(s.name())
 	resp, flt := c.answer()
 	if flt != nil && c.hops > 0 {
 		flt.err = fmt.Errorf("redirected to %s: %w", CleanURL(c.url.String()), flt.err)
@@ -189,7 +192,7 @@ func (c *chain) read(resp *http.Response) (*Response, *fault) {
 	case err != nil:
 		return nil, &fault{kind: KindNetwork, err: fmt.Errorf("the body broke after %d bytes: %w", len(body), err)}
 	}
-	r := &Response{Status: resp.StatusCode, URL: CleanURL(c.url.String()), Header: resp.Header, Body: body}
+	r := &Response{Status: resp.StatusCode, URL: CleanURL(c.url.String()), Header: resp.Header, Body: body, Local: c.onThisMachine()}
 	if resp.StatusCode < 400 {
 		return r, nil
 	}

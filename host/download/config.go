@@ -17,7 +17,7 @@ const (
 	DefaultHeaderTimeout       = 60 * time.Second
 	DefaultStallTimeout        = 30 * time.Second
 	DefaultStallBytesPerSecond = 1000
-	DefaultPerHost             = 16
+	DefaultPerHost             = 128
 	DefaultMaxRedirects        = 10
 	DefaultBackoffBase         = 500 * time.Millisecond
 	DefaultBackoffMax          = 10 * time.Second
@@ -85,7 +85,8 @@ type Config struct {
 	// ProgressInterval is the shortest time between two calls of
 	// Request.Progress within a transfer. Default DefaultProgressInterval.
 	ProgressInterval time.Duration
-	// HTTP2 says whether HTTP/2 is offered to https servers. Default On.
+	// HTTP2 says whether HTTP/2 is offered to https servers. Default Off: HTTP/1.1 costs
+	// less, in time and memory.
 	HTTP2 Toggle
 	// Environ looks up the proxy variables. Default os.Getenv.
 	Environ func(name string) string

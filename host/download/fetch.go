@@ -50,6 +50,14 @@ type source struct {
 	last     *fault
 }
 
+// name is the source as the request spells it.
+func (s *source) name() string {
+	if s.mirror != "" {
+		return s.mirror
+	}
+	return s.raw
+}
+
 func newFetch(e *Engine, req *Request, t Target) *fetch {
 	f := &fetch{e: e, req: req, t: t, current: -1, limit: e.cfg.MaxAttempts}
 	all := f.all()
@@ -242,7 +250,7 @@ func (f *fetch) check(s *source, u *url.URL) *fault {
 	if f.req.CheckURL == nil {
 		return nil
 	}
-	if err := f.req.CheckURL(s.raw, u); err != nil {
+	if err := f.req.CheckURL(s.name(), u); err != nil {
 		return deniedFault(err)
 	}
 	return nil

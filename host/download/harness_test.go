@@ -60,6 +60,9 @@ func newEnv(t *testing.T, proto hosttest.Protocol, cfg Config) *env {
 	e.server = e.start(hosttest.Options{Protocol: proto})
 	e.content = randomBytes(60_000)
 	e.server.Put(filePath, hosttest.File{Content: e.content, ETag: `"v1"`})
+	if proto == hosttest.HTTPS2 && cfg.HTTP2 == Default {
+		cfg.HTTP2 = On // that server speaks nothing else
+	}
 	e.engine, e.clock = newEngine(t, cfg)
 	return e
 }

@@ -44,7 +44,7 @@ func (f *fetch) http(ctx context.Context, s *source) *fault {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := &chain{f: f, s: s, ctx: ctx, cancel: cancel, url: s.url}
-	c.rule, c.remote = f.req.rules(s.raw)
+	c.rule, c.remote = f.req.rules(s.name())
 	if !f.fresh {
 		c.part = partialOf(f.t)
 	}

@@ -49,11 +49,11 @@ type Request struct {
 	// https or socks5. Empty means that the environment variables decide.
 	Proxy string
 	// CheckURL is asked for each URL and each target of a redirect, before it
-	// is requested; source is the one of URLs that led there. An error denies
+	// is requested; source is the one of URLs or Mirrors that led there. An error denies
 	// it for good. May be nil.
 	CheckURL func(source string, u *url.URL) error
 	// AddrRules returns what is asked for the addresses of servers, beside
-	// Config.AddrPolicy, for one of the URLs. The second rule takes the place of the
+	// Config.AddrPolicy, for one of URLs or Mirrors. The second rule takes the place of the
 	// first after a redirect by a server that is not on this machine. May be nil, and
 	// so may each rule.
 	AddrRules func(source string) (first, redirected *AddrRule)

@@ -240,10 +240,11 @@ func TestChangedCertificateFiles(t *testing.T) {
 }
 
 func TestHTTP2Toggle(t *testing.T) {
-	for toggle, proto := range map[Toggle]string{Default: "HTTP/2.0", On: "HTTP/2.0", Off: "HTTP/1.1"} {
-		e := newEnv(t, hosttest.HTTPS2, Config{HTTP2: toggle})
+	for toggle, proto := range map[Toggle]string{Default: "HTTP/1.1", On: "HTTP/2.0", Off: "HTTP/1.1"} {
+		e := newEnv(t, hosttest.HTTPS2, Config{HTTP2: On})
+		e.engine, _ = newEngine(t, Config{HTTP2: toggle})
 		server := e.server
-		if toggle == Off {
+		if toggle != On {
 			server = e.start(hosttest.Options{Protocol: hosttest.HTTPS1})
 			server.Put(filePath, hosttest.File{Content: e.content})
 		}

@@ -100,7 +100,7 @@ func (t *transports) make(s settings, proxy *url.URL) (*http.Transport, error) {
 	}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(cfg.HTTP2 != Off)
+	protocols.SetHTTP2(cfg.HTTP2 == On)
 	tr := &http.Transport{
 		DialContext:            t.dial(dialer),
 		TLSClientConfig:        conf,

@@ -17,6 +17,7 @@ import (
 type allocator struct {
 	limit  uint64
 	denied atomic.Bool
+	size   atomic.Int64 // what the guest has now, which never shrinks
 	data   []byte
 }
 
@@ -49,6 +50,7 @@ func (a *allocator) Reallocate(size uint64) []byte {
 	if size == 0 {
 		return []byte{}
 	}
+	a.size.Store(int64(size))
 	return a.data[:size:size]
 }
 

@@ -23,20 +23,11 @@ type compiling struct {
 // wait for it, as long as their context and the deadline for compiling allow.
 func (p *Plugin) engineFor(ctx context.Context) (*engine, error) {
 	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
+	c := p.startCompiling()
+	p.mu.Unlock()
+	if c == nil {
 		return nil, p.refused(ErrClosed)
 	}
-	c := p.compiling
-	if c == nil {
-		c = &compiling{done: make(chan struct{})}
-		p.compiling = c
-		go func() {
-			defer close(c.done)
-			c.eng, c.err = p.compile()
-		}()
-	}
-	p.mu.Unlock()
 	t := time.NewTimer(p.limits.LoadTime)
 	defer t.Stop()
 	select {
@@ -52,6 +43,24 @@ func (p *Plugin) engineFor(ctx context.Context) (*engine, error) {
 	return c.eng, nil
 }
 
+// startCompiling returns the compilation, begun unless it was before; nil when the
+// plugin is closed. The caller holds the lock.
+func (p *Plugin) startCompiling() *compiling {
+	if p.closed {
+		return nil
+	}
+	if p.compiling != nil {
+		return p.compiling
+	}
+	c := &compiling{done: make(chan struct{})}
+	p.compiling = c
+	go func() {
+		defer close(c.done)
+		c.eng, c.err = p.compile()
+	}()
+	return c
+}
+
 func (p *Plugin) refused(err error) error {
 	return &Error{Plugin: p.src.Name, Cause: Refused, Err: err}
 }
@@ -61,6 +70,11 @@ func (p *Plugin) refused(err error) error {
 func (p *Plugin) compile() (*engine, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), p.limits.LoadTime)
 	defer cancel()
+	if p.src.Trusted {
+		if err := p.checkCode(); err != nil {
+			return nil, err
+		}
+	}
 	wasm := codeOf(p.src.Wasm, p.module, p.limits.TableEntries)
 	dir := p.runtime.cfg.CacheDir
 	if dir == "" {

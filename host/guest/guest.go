@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -146,6 +147,7 @@ type Plugin struct {
 	hash      func() string
 	code      func() code
 	abandoned atomic.Int32 // calls that were given up and still run
+	memory    atomic.Int64 // see Memory
 
 	// compile1 holds an element while the code of a worker is compiled.
 	compile1 chan struct{}
@@ -170,14 +172,22 @@ func (p *Plugin) check() error {
 	if p.manifest, err = plugin.ParseManifest(data); err != nil {
 		return err
 	}
-	if p.module, err = readModule(p.src.Wasm); err != nil {
-		return err
-	}
 	p.hash = sync.OnceValue(func() string {
 		sum := sha256.Sum256(p.src.Wasm)
 		return hex.EncodeToString(sum[:])
 	})
 	p.code = sync.OnceValue(func() code { return newCode(p) })
+	if p.src.Trusted {
+		return nil // its code is checked when it is compiled: a start reads no more of it than it must
+	}
+	return p.checkCode()
+}
+
+// checkCode checks everything but the manifest, without running anything.
+func (p *Plugin) checkCode() (err error) {
+	if p.module, err = readModule(p.src.Wasm); err != nil {
+		return err
+	}
 	return checkModule(p.module, p.manifest, p.limits)
 }
 
@@ -186,6 +196,34 @@ func (p *Plugin) Manifest() *plugin.Manifest { return p.manifest }
 
 // Hash returns the SHA-256 of the plugin's file in hexadecimal.
 func (p *Plugin) Hash() string { return p.hash() }
+
+// Interface returns what the module imports, each as "module.name", and what it
+// exports, both sorted.
+func (p *Plugin) Interface() (imports, exports []string) {
+	for _, i := range p.module.imports {
+		imports = append(imports, i.module+"."+i.name)
+	}
+	for name := range p.module.exports {
+		exports = append(exports, name)
+	}
+	slices.Sort(imports)
+	slices.Sort(exports)
+	return imports, exports
+}
+
+// Memory returns the largest linear memory, in bytes, that an instance had after a
+// call since Memory was called last; 0 when there was no call.
+func (p *Plugin) Memory() int64 { return p.memory.Swap(0) }
+
+// noteMemory is told how much memory an instance has.
+func (p *Plugin) noteMemory(size int64) {
+	for {
+		most := p.memory.Load()
+		if size <= most || p.memory.CompareAndSwap(most, size) {
+			return
+		}
+	}
+}
 
 // close frees the compiled plugin.
 func (p *Plugin) close(ctx context.Context) error {

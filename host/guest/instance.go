@@ -127,6 +127,7 @@ func (in *wasmInstance) call(ctx context.Context, hook abi.Hook, input []byte, c
 	in.setRunning(true)
 	go in.run(limited, hook, st, done)
 	out, ended := await(limited, done)
+	in.plugin.noteMemory(in.alloc.size.Load())
 	if !ended {
 		st.abandon()
 		in.plugin.abandoned.Add(1)

@@ -65,6 +65,9 @@ func (l Limits) withDefaults(base Limits) Limits {
 	}
 }
 
+// Effective returns l with the contract's defaults in place of zero fields.
+func (l Limits) Effective() Limits { return l.withDefaults(Limits{}) }
+
 // first returns the first positive value.
 func first[T int | int64 | time.Duration](values ...T) T {
 	for _, v := range values {

@@ -171,13 +171,15 @@ func (in *wasmInstance) serveCall(conn *os.File) (abi.Hook, error) {
 	}
 	output, err := in.call(context.Background(), hook, input, &remote{conn})
 	if err == nil {
-		return hook, frame.Write(conn, frame.Done, frame.Success(), output)
+		return hook, frame.Write(conn, frame.Done, frame.Success(in.alloc.size.Load()), output)
 	}
 	var e *Error
 	if !errors.As(err, &e) {
 		return "", err
 	}
-	done, err := failureOf(e).Append(nil)
+	f := failureOf(e)
+	f.Memory = in.alloc.size.Load()
+	done, err := f.Append(nil)
 	if err != nil {
 		return "", err
 	}

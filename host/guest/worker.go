@@ -30,6 +30,8 @@ type said struct {
 	output []byte
 	failed *Error
 	dead   error
+	// memory is how much the instance says it has, in bytes.
+	memory int64
 }
 
 func (w *worker) call(ctx context.Context, hook abi.Hook, input []byte, c Caller) ([]byte, error) {
@@ -46,6 +48,7 @@ func (w *worker) call(ctx context.Context, hook abi.Hook, input []byte, c Caller
 		st.abandon()
 		return nil, w.plugin.late(ctx, hook)
 	}
+	w.plugin.noteMemory(min(out.memory, limits.MemoryBytes)) // it may say anything
 	switch {
 	case out.failed == nil && out.dead == nil:
 		return out.output, nil
@@ -123,20 +126,20 @@ func (st *callState) answer(conn io.Writer, data []byte) said {
 
 // done decodes how the call ended.
 func (st *callState) done(data []byte) said {
-	output, f, err := frame.DecodeDone(data)
+	memory, output, f, err := frame.DecodeDone(data)
 	switch {
 	case err != nil:
 		return said{dead: err}
 	case f != nil:
 		e, err := errorOf(f)
-		return said{failed: e, dead: err}
+		return said{failed: e, dead: err, memory: f.Memory}
 	case int64(len(output)) > st.limits.OutputBytes:
 		return said{dead: fmt.Errorf("expected an output of at most %d bytes, found %d", st.limits.OutputBytes, len(output))}
 	}
 	if len(output) == 0 {
 		output = nil
 	}
-	return said{output: output}
+	return said{output: output, memory: memory}
 }
 
 // frames returns the largest payload of what a worker may send during a call.

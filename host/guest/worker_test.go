@@ -296,7 +296,7 @@ func TestForgedFrames(t *testing.T) {
 		"long line":        {says(t, frame.Log, make([]byte, 100_000)), "of at most"},
 		"broken line":      {says(t, frame.Log, "\x01a\nb"), "a line of UTF-8"},
 		"long output":      {says(t, frame.Done, make([]byte, 2_000_000)), "of at most"},
-		"longer output":    {says(t, frame.Done, make([]byte, 1002)), "an output of at most 1000 bytes, found 1001"},
+		"longer output":    {says(t, frame.Done, make([]byte, 1010)), "an output of at most 1000 bytes, found 1001"},
 		"unknown end":      {says(t, frame.Done, "\x07"), "a Done of kind 0 or 1"},
 		"unknown cause":    {says(t, frame.Done, "\x01"+`{"cause":"process","message":"x"}`), `expected the cause of a failure, found "process"`},
 		"report of nobody": {says(t, frame.Done, "\x01"+`{"cause":"reported","message":"x"}`), "the error that a hook has reported"},
@@ -316,7 +316,7 @@ func TestForgedFrames(t *testing.T) {
 			t.Errorf("%s: %d operations and %d lines reached the host", name, h.called(), len(h.logged()))
 		}
 	}
-	out, _ := hear(says(t, frame.Log, "\x01hello", frame.Ask, ask, frame.Done, "\x00out"), Limits{}, &fakeHost{})
+	out, _ := hear(says(t, frame.Log, "\x01hello", frame.Ask, ask, frame.Done, "\x00\x00\x00\x01\x00\x00\x00\x00\x00out"), Limits{}, &fakeHost{})
 	if string(out.output) != "out" || out.dead != nil || out.failed != nil {
 		t.Errorf("got %+v", out)
 	}
@@ -324,7 +324,7 @@ func TestForgedFrames(t *testing.T) {
 
 // FuzzListen holds the host's side of a call against a worker that says anything.
 func FuzzListen(f *testing.F) {
-	f.Add(says(f, frame.Log, "\x01hello", frame.Ask, frame.AppendAsk(nil, "env/v1"), frame.Done, "\x00out"))
+	f.Add(says(f, frame.Log, "\x01hello", frame.Ask, frame.AppendAsk(nil, "env/v1"), frame.Done, "\x00\x00\x00\x01\x00\x00\x00\x00\x00out"))
 	done, _ := failureOf(&Error{Cause: Trap, Err: errors.New("m"), Stack: "s"}).Append(nil)
 	f.Add(says(f, frame.Done, done))
 	f.Add([]byte("panic: no"))

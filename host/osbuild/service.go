@@ -18,20 +18,17 @@ type Backend interface {
 	Close() error
 }
 
-// Copier is a Backend that can also copy items from one store to another.
+// Copier is a Backend that can also copy items from one store to another. A
+// *host.Host is one.
 type Copier interface {
 	Copy(ctx context.Context, req CopyRequest) (*host.Result, error)
 }
 
+var _ Copier = (*host.Host)(nil)
+
 // CopyRequest asks for items of one source to be copied without downloading
-// anything.
-type CopyRequest struct {
-	Source  string
-	Items   []host.Item
-	Options []byte
-	// From and To are folders that hold <content type>/<key>.
-	From, To string
-}
+// anything. From and To are folders that hold <content type>/<key>.
+type CopyRequest = host.CopyRequest
 
 // Service is one source as osbuild starts it.
 type Service struct {

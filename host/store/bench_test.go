@@ -1,11 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -20,16 +22,6 @@ func benchDir(b *testing.B) string {
 	b.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
 }
-
-// unsynced is a disk that puts nothing on the disk: what the syncs cost is the
-// difference to it.
-type unsynced struct{ kernel }
-
-func (unsynced) startSync(int, int64, int64) {}
-func (unsynced) syncFile(int) error          { return nil }
-func (unsynced) syncFS(int) error            { return nil }
-func (unsynced) checkFile(int) error         { return nil }
-func (unsynced) syncDir(int) error           { return nil }
 
 // BenchmarkCommit stores 2,000 files of 20 kB, with as many commits at a time as
 // the name says.
@@ -86,12 +78,16 @@ func commitAll(b *testing.B, f *Files, keys []Key, data [][]byte, workers int) {
 }
 
 // BenchmarkPresent asks for 2,000 keys, in a store that has all of them, none, or
-// 50,000 entries besides.
+// many entries besides, and cleans that store: 50,000, or $STORE_BENCH_ENTRIES.
 func BenchmarkPresent(b *testing.B) {
+	many, err := strconv.Atoi(cmp.Or(os.Getenv("STORE_BENCH_ENTRIES"), "50000"))
+	if err != nil {
+		b.Fatal(err)
+	}
 	for _, bench := range []struct {
 		name          string
 		there, others int
-	}{{"all", 2000, 0}, {"none", 0, 0}, {"all of 52000", 2000, 50000}} {
+	}{{"all", 2000, 0}, {"none", 0, 0}, {fmt.Sprintf("all of %d", 2000+many), 2000, many}} {
 		b.Run(bench.name, func(b *testing.B) {
 			_, f := openStore(b, benchDir(b), kernel{})
 			keys := make([]Key, 2000)
@@ -108,6 +104,14 @@ func BenchmarkPresent(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					if _, err := f.Present(keys); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.Run("clean", func(b *testing.B) {
+				for b.Loop() {
+					f.scanMany = 1 << 62 // as if for the first time in a day
+					if err := f.Clean(b.Context()); err != nil {
 						b.Fatal(err)
 					}
 				}

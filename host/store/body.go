@@ -13,6 +13,12 @@ const (
 	// writeBackStep is after how many bytes their way to the disk is begun, so
 	// that the sync of a large file finds little left to do.
 	writeBackStep = 8 << 20
+	// startMin is from how many bytes on a body is sent to the disk ahead of its
+	// sync: one by one, small files cost their process more than the sync of them all.
+	startMin = 1 << 20
+	// besideMin is from how many bytes on a write is hashed beside the writing: a
+	// large body that comes alone would keep only one processor busy.
+	besideMin = 128 << 10
 	// reserveMost bounds how much of the disk is reserved ahead of the bytes that
 	// came: the size of a body is only what a server says.
 	reserveMost = 16 << 20
@@ -89,13 +95,30 @@ func (s *Stage) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	s.verified = false
-	s.hash.Write(p)
+	hashed := s.digest(p)
+	err := s.store(p)
+	hashed()
 	s.hashed += int64(len(p))
-	if err := s.store(p); err != nil {
+	if err != nil {
 		s.broken = err
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// digest makes the hash see p, for a long p while its caller goes on. The result
+// waits for that.
+func (s *Stage) digest(p []byte) (wait func()) {
+	if len(p) < besideMin {
+		s.hash.Write(p)
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() {
+		s.hash.Write(p)
+		close(done)
+	}()
+	return func() { <-done }
 }
 
 // catchUp makes the hash see the bytes of an earlier run. It is put off until the

@@ -31,6 +31,7 @@ type job struct {
 	Slow      time.Duration
 	Log       string // a line is appended for each item that is produced
 	Trees     bool   // entries that are folders, Small of them, instead of files
+	From      string // copy the commits of this store, and Small files, instead
 	Umask     int
 	KillAt    int64 // kill the process at this operation of the disk; 0 never
 	KillAfter bool  // after the operation, not before
@@ -79,6 +80,9 @@ func (j job) run() error {
 	}
 	if j.Trees {
 		return j.runTrees(s)
+	}
+	if j.From != "" {
+		return j.runCopies(s)
 	}
 	fmt.Println("ready") // what follows is what the parent wants to interrupt
 	if err := f.Clean(context.Background()); err != nil {

@@ -18,6 +18,14 @@ const (
 	foreignAge = 24 * time.Hour
 )
 
+// scannedName stands in the staging folder of a large store since its last search
+// for leftovers of others.
+const scannedName = "scanned"
+
+// scanMany is from how many names on that search is made once in foreignAge only:
+// nothing younger would be removed, and reading a million names takes a second.
+const scanMany = 50_000
+
 // foreignPrefixes are the names that osbuild's own sources, of all versions, give
 // to files and folders in a content type's folder and leave behind when killed.
 func foreignPrefixes() []string {
@@ -137,8 +145,12 @@ func (f *Files) cleanCorrupt(staging *folder, key string) error {
 }
 
 func (f *Files) cleanForeign(ctx context.Context) error {
-	prefixes := foreignPrefixes()
-	return f.content.eachError(ctx, func(name string) error {
+	if f.scanned() {
+		return nil
+	}
+	prefixes, names := foreignPrefixes(), 0
+	err := f.content.eachError(ctx, func(name string) error {
+		names++
 		for _, prefix := range prefixes {
 			if strings.HasPrefix(name, prefix) {
 				return f.cleanLeftover(name)
@@ -146,6 +158,34 @@ func (f *Files) cleanForeign(ctx context.Context) error {
 		}
 		return nil
 	})
+	if err != nil || names < f.scanMany {
+		return err
+	}
+	return f.markScanned()
+}
+
+// scanned tells whether the folder is large and was searched lately.
+func (f *Files) scanned() bool {
+	f.mu.Lock()
+	staging := f.staging
+	f.mu.Unlock()
+	if staging == nil { // Clean has opened the folder if there is one
+		return false
+	}
+	st, err := staging.lstat(scannedName)
+	return err == nil && age(st) < foreignAge && age(st) >= 0
+}
+
+// markScanned makes the file whose age scanned looks at.
+func (f *Files) markScanned() error {
+	staging, err := f.stagingFolder()
+	if err != nil {
+		return err
+	}
+	if err := staging.unlink(scannedName); err != nil {
+		return err
+	}
+	return staging.create(scannedName, nil)
 }
 
 func (f *Files) cleanLeftover(name string) error {

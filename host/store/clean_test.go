@@ -154,6 +154,39 @@ func TestCleanStaging(t *testing.T) {
 }
 
 // TestCleanNothing makes no folder in a store in which nothing was staged.
+// A large store is searched for leftovers of others once in a day only: no younger
+// ones are removed anyway.
+func TestCleanLargeStore(t *testing.T) {
+	_, f := openStore(t, t.TempDir(), kernel{})
+	f.scanMany = 3
+	dir := f.content.path
+	clean := func(left ...string) {
+		t.Helper()
+		if err := f.Clean(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		found := slices.DeleteFunc(names(t, dir), func(name string) bool { return name == stagingName })
+		if !slices.Equal(found, left) {
+			t.Errorf("left are %v, want %v", found, left)
+		}
+	}
+	old := func() { plant(t, dir, "tmp-download-1", 1, 2*foreignAge) }
+	old()
+	clean() // small
+	plant(t, dir, "a", 1, 0)
+	plant(t, dir, "b", 1, 0)
+	old()
+	clean("a", "b") // large
+	old()
+	clean("a", "b", "tmp-download-1") // searched just now
+	marker := filepath.Join(dir, stagingName, scannedName)
+	touch(t, marker, foreignAge+time.Hour)
+	clean("a", "b")
+	old()
+	touch(t, marker, -time.Hour) // from the future: somebody has set the clock
+	clean("a", "b")
+}
+
 func TestCleanNothing(t *testing.T) {
 	f := newFiles(t)
 	if err := f.Clean(t.Context()); err != nil {

@@ -13,6 +13,14 @@ const (
 	// wholeFrom is from how many files on one sync of the file system is used in
 	// place of one for each file.
 	wholeFrom = 8
+	// gatherMost is how many entries are enough for a sync: waiting for more would
+	// hold back whoever can have only so many files open.
+	gatherMost = 256
+	// gatherTimes is how long a sync waits for more entries, as a multiple of what
+	// the last one took, and gatherLongest how long at most: so the disk is busy
+	// with syncs for a quarter of the time.
+	gatherTimes   = 3
+	gatherLongest = 100 * time.Millisecond
 	// syncers is how many files are synced at once otherwise: journals combine
 	// the commits of concurrent syncs.
 	syncers = 8
@@ -33,13 +41,18 @@ type entry struct {
 }
 
 // committer syncs and names staged entries. Those that arrive while a sync is
-// running wait and share the next one. Its goroutine exists only while there is work.
+// running wait and share the next one; where many come, a sync waits for more. Its
+// goroutine exists only while there is work.
 type committer struct {
 	disk disk
 
 	mu      sync.Mutex
 	queue   []*entry
 	running chan struct{} // closed when all is done; nil while nothing runs
+	enough  chan struct{} // closed when a sync need not wait for more; nil while none does
+	hurried bool          // no sync waits any more
+
+	took time.Duration // of the last sync; of the goroutine
 }
 
 // add hands an entry over. The committer calls its finish exactly once.
@@ -51,6 +64,48 @@ func (c *committer) add(e *entry) {
 		c.running = make(chan struct{})
 		go c.run()
 	}
+	if len(c.queue) >= gatherMost {
+		c.stopGathering()
+	}
+}
+
+// hurry has no sync wait for further entries any more.
+func (c *committer) hurry() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hurried = true
+	c.stopGathering()
+}
+
+// stopGathering ends the wait of gather. The caller holds the lock.
+func (c *committer) stopGathering() {
+	if c.enough != nil {
+		close(c.enough)
+		c.enough = nil
+	}
+}
+
+// gather waits for more entries to share the next sync with, when the last one had
+// many: each sync makes the journal write the same folders again.
+func (c *committer) gather(last int) {
+	c.mu.Lock()
+	if c.hurried || last < wholeFrom || len(c.queue) >= gatherMost {
+		c.mu.Unlock()
+		return
+	}
+	enough := make(chan struct{})
+	c.enough = enough
+	c.mu.Unlock()
+	timer := time.NewTimer(min(gatherTimes*c.took, gatherLongest))
+	defer timer.Stop()
+	select {
+	case <-enough:
+		return
+	case <-timer.C:
+	}
+	c.mu.Lock()
+	c.enough = nil
+	c.mu.Unlock()
 }
 
 // wait returns when what was queued is done, or after limit.
@@ -70,7 +125,9 @@ func (c *committer) wait(limit time.Duration) {
 }
 
 func (c *committer) run() {
+	last := 0
 	for {
+		c.gather(last)
 		c.mu.Lock()
 		batch := c.queue
 		c.queue = nil
@@ -81,9 +138,12 @@ func (c *committer) run() {
 			return
 		}
 		c.mu.Unlock()
+		last = len(batch)
+		start := time.Now()
 		for _, group := range byFolder(batch) {
 			c.commit(group)
 		}
+		c.took = time.Since(start)
 	}
 }
 

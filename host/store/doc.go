@@ -15,6 +15,9 @@
 //	<key>.<part>.tree   the folder that holds the part
 //	<key>.<part>.lock   the lock on it
 //
+// Or an entry is a commit in an ostree repository, DIR/<content type>/repo: see
+// Commits. Its objects are brought together in <key>.scratch.tree.
+//
 // Whoever stages a key holds the lock on its .part file, so a second goroutine
 // or process that wants the same key waits, and then finds the entry or takes
 // over from the first one.

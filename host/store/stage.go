@@ -163,7 +163,9 @@ func (s *Stage) Commit(ctx context.Context) error {
 			return s.fail("truncate", err)
 		}
 	}
-	s.files.store.disk.startSync(s.fd, s.begun, 0)
+	if s.written >= startMin {
+		s.files.store.disk.startSync(s.fd, s.begun, 0)
+	}
 	s.ended = true
 	done := make(chan error, 1)
 	s.files.store.committer.add(&entry{

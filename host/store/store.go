@@ -31,7 +31,7 @@ type Store struct {
 // Open opens the store whose content types are folders of dir, for osbuild
 // <osbuild store>/sources. It is made, mode 0755, when it is missing. Errors are
 // of type *DiskError.
-func Open(dir string) (*Store, error) { return open(dir, kernel{}) }
+func Open(dir string) (*Store, error) { return open(dir, system()) }
 
 // OpenExisting opens a store to look at it: Present and Verify work as usual,
 // nothing is made or changed, and Stage, Remove and Clean fail with ErrLookOnly. A
@@ -48,7 +48,7 @@ func OpenExisting(dir string) (*Store, error) {
 	if err != nil {
 		return nil, &DiskError{Op: "open folder", Path: dir, Err: err}
 	}
-	s := newStore(root, kernel{})
+	s := newStore(root, system())
 	s.lookOnly = true
 	return s, nil
 }
@@ -87,6 +87,7 @@ const closeWait = 500 * time.Millisecond
 // that are still open stay usable until they are closed. Closing a closed store
 // does nothing.
 func (s *Store) Close() error {
+	s.Hurry()
 	s.committer.wait(closeWait)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,6 +97,10 @@ func (s *Store) Close() error {
 	s.closed = true
 	return s.closeUnused()
 }
+
+// Hurry says that few commits are to come. Where many come at a time, a sync waits a
+// moment for others to share it; from now on none does.
+func (s *Store) Hurry() { s.committer.hurry() }
 
 // enter keeps the folders open until leave is called. Without it a descriptor
 // could be closed, and its number reused for another folder, in the midst of a call.
@@ -131,9 +136,10 @@ func (s *Store) closeUnused() error {
 // Files are the entries of one content type. Its methods may be called from many
 // goroutines.
 type Files struct {
-	store   *Store
-	content *folder
-	whole   bool // one syncfs may stand for many syncs
+	store    *Store
+	content  *folder
+	whole    bool // one syncfs may stand for many syncs
+	scanMany int
 
 	mu      sync.Mutex
 	staging *folder // nil until something is staged: a full store may be read-only
@@ -159,7 +165,7 @@ func (s *Store) Files(contentType string) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Files{store: s, content: content, whole: wholeSync(content.fd)}
+	f := &Files{store: s, content: content, whole: wholeSync(content.fd), scanMany: scanMany}
 	s.files[contentType] = f
 	return f, nil
 }

@@ -186,10 +186,13 @@ const (
 	// OpProbe (request Probe, result ProbeResult) measures how long it takes to
 	// connect to servers.
 	OpProbe = "probe/v1"
+	// OpHMAC (request HMAC, result HMACResult) signs with a secret that the plugin
+	// does not see.
+	OpHMAC = "hmac/v1"
 )
 
 // Ops are all operations of this version of the host.
-var Ops = []string{OpDownload, OpRead, OpStat, OpList, OpEnv, OpCopyImage, OpPut, OpRun, OpExec, OpHTTP, OpProbe}
+var Ops = []string{OpDownload, OpRead, OpStat, OpList, OpEnv, OpCopyImage, OpPut, OpRun, OpExec, OpHTTP, OpProbe, OpHMAC}
 
 // Level is the severity of a log line.
 type Level uint32

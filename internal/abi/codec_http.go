@@ -8,6 +8,7 @@ func (d *Download) Append(dst []byte) []byte {
 	dst = appendTexts(dst, "urls", d.URLs)
 	dst = appendTexts(dst, "mirrors", d.Mirrors)
 	dst = appendText(dst, "path", d.Path)
+	dst = appendTrue(dst, "foreign", d.Foreign)
 	dst = appendText(dst, "group", d.Group)
 	dst = appendInt(dst, "parallel", d.Parallel)
 	dst = d.access().append(dst)
@@ -32,6 +33,8 @@ func (d *Download) read(r *rawjson.Reader) error {
 			return readTexts(r, &d.Mirrors)
 		case "path":
 			return readText(r, &d.Path)
+		case "foreign":
+			return readBool(r, &d.Foreign)
 		case "group":
 			return readText(r, &d.Group)
 		case "parallel":
@@ -141,7 +144,8 @@ func (p *HTTPResponse) Append(dst []byte) []byte {
 	if len(p.Headers) > 0 {
 		dst = AppendHeaders(appendName(dst, "headers"), p.Headers)
 	}
-	return append(appendInt(dst, "millis", p.Millis), '}')
+	dst = appendInt(dst, "millis", p.Millis)
+	return append(appendTrue(dst, "local", p.Local), '}')
 }
 
 // DecodeHTTPResponse decodes what stands before the line feed in a result of
@@ -163,6 +167,8 @@ func (p *HTTPResponse) read(r *rawjson.Reader) error {
 			return ReadHeaders(r, &p.Headers)
 		case "millis":
 			return readInt(r, &p.Millis)
+		case "local":
+			return readBool(r, &p.Local)
 		}
 		return r.Skip()
 	})

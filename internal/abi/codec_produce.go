@@ -119,6 +119,7 @@ func (e *Exec) read(r *rawjson.Reader) error {
 // Append encodes the request.
 func (p *Run) Append(dst []byte) []byte {
 	dst = appendText(append(dst, '{'), "key", p.Key)
+	dst = appendFiles(dst, p.Files)
 	dst = appendSteps(dst, "steps", p.Steps)
 	dst = appendSteps(dst, "finally", p.Finally)
 	return append(appendText(dst, "from", p.From), '}')
@@ -136,6 +137,11 @@ func (p *Run) read(r *rawjson.Reader) error {
 		switch string(key) {
 		case "key":
 			return readText(r, &p.Key)
+		case "files":
+			return r.Array(func(int) error {
+				p.Files = append(p.Files, RunFile{})
+				return p.Files[len(p.Files)-1].read(r)
+			})
 		case "steps":
 			return readSteps(r, &p.Steps)
 		case "finally":
@@ -165,5 +171,32 @@ func readSteps(r *rawjson.Reader, dst *[]Exec) error {
 	return r.Array(func(int) error {
 		*dst = append(*dst, Exec{})
 		return (*dst)[len(*dst)-1].read(r)
+	})
+}
+
+func appendFiles(dst []byte, files []RunFile) []byte {
+	if len(files) == 0 {
+		return dst
+	}
+	dst = append(appendName(dst, "files"), '[')
+	for i, f := range files {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendText(append(dst, '{'), "path", f.Path)
+		dst = append(appendText(dst, "content", f.Content), '}')
+	}
+	return append(dst, ']')
+}
+
+func (f *RunFile) read(r *rawjson.Reader) error {
+	return r.Object(func(key []byte) error {
+		switch string(key) {
+		case "path":
+			return readText(r, &f.Path)
+		case "content":
+			return readText(r, &f.Content)
+		}
+		return r.Skip()
 	})
 }

@@ -71,10 +71,15 @@ type Download struct {
 	// URLs are tried in order: http, https or file.
 	URLs []string // "urls"
 	// Mirrors are base URLs, tried in order after URLs, each with Path beneath it.
-	// One that keeps failing comes last for the rest of the run.
+	// One that keeps failing comes last for the rest of the run. None stands for
+	// those that an earlier download of the same Group had, so that thousands of
+	// items need not repeat them.
 	Mirrors []string // "mirrors"
 	// Path is where the item lies beneath each of Mirrors. It need not be quoted.
 	Path string // "path"
+	// Foreign says that URLs or mirrors were named by a server that is not on the
+	// host's machine: as with its redirects, they must not lead to that machine.
+	Foreign bool // "foreign"
 	// Group names the downloads of which at most Parallel take place at once,
 	// among those that the plugin asks for in a run.
 	Group string // "group"
@@ -131,6 +136,8 @@ type HTTPResponse struct {
 	Headers []Header // "headers"
 	// Millis is how long the request took.
 	Millis int64 // "millis"
+	// Local says that the server which has answered is on the host's machine.
+	Local bool // "local"
 }
 
 // Probe is the request of OpProbe.
@@ -144,6 +151,26 @@ type ProbeResult struct {
 	// Millis are the times to connect in the order of the URLs, -1 where that
 	// failed or a proxy stands between.
 	Millis []int64 // "millis"
+}
+
+// HMAC is the request of OpHMAC. The first digest is that of Data[0] with Prefix and
+// the secret as the key, each further one that of the next part with the digest
+// before as the key.
+type HMAC struct {
+	// Secret is the name of a secret of the host's configuration.
+	Secret string // "secret"
+	// Prefix stands in front of the secret's value.
+	Prefix string // "prefix"
+	// URL is what is signed for: the secret must be bound to its server.
+	URL string // "url"
+	// Data are what is signed.
+	Data []string // "data"
+}
+
+// HMACResult is the result of OpHMAC.
+type HMACResult struct {
+	// Digest is the last HMAC-SHA256, in lower-case hexadecimal.
+	Digest string // "digest"
 }
 
 // Auth is a user name and, as the password, a secret of the host's configuration.
@@ -294,12 +321,24 @@ type Exec struct {
 type Run struct {
 	// Key is the item to produce; it must be one of the page's.
 	Key string // "key"
+	// Files are written into the scratch folder first.
+	Files []RunFile // "files"
 	// Steps are run in order, until one fails.
 	Steps []Exec // "steps"
 	// Finally are run after that, whether a step failed or not.
 	Finally []Exec // "finally"
 	// From is where the item comes from, for progress and errors; it may be empty.
 	From string // "from"
+}
+
+// RunFile is something that the programs of Run read and that is not to stand in
+// their arguments, which everybody on the machine can see.
+type RunFile struct {
+	// Path is relative to the scratch folder. Its folder must be there: the scratch
+	// folder itself, or one of the repository that the host makes for a commit.
+	Path string // "path"
+	// Content is added to what the host has put there, if anything.
+	Content string // "content"
 }
 
 // The placeholders in the arguments of Run's steps.

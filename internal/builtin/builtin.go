@@ -10,7 +10,9 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"reflect"
 	"strings"
+	"unsafe"
 )
 
 //go:embed all:wasm
@@ -74,9 +76,40 @@ func read(fsys fs.FS) ([]Plugin, error) {
 }
 
 func readOne(fsys fs.FS, name string) (Plugin, error) {
-	data, err := fs.ReadFile(fsys, path.Join("wasm", name+".wasm"))
+	data, err := content(fsys, path.Join("wasm", name+".wasm"))
 	if err != nil {
 		return Plugin{}, fmt.Errorf("reading the embedded plugin %s: %w", name, err)
 	}
 	return Plugin{Name: name, Wasm: data}, nil
+}
+
+// content returns a file without copying it where that is possible. Copies of all
+// plugins would be most of what a start costs, and nothing of a plugin is read that
+// is not used. Package embed offers copies only, so the data is looked for in its
+// structure; should that change, there is a copy, and a test that fails.
+func content(fsys fs.FS, name string) ([]byte, error) {
+	if e, ok := fsys.(embed.FS); ok {
+		if data := embedded(e, name); data != "" {
+			return unsafe.Slice(unsafe.StringData(data), len(data)), nil
+		}
+	}
+	return fs.ReadFile(fsys, name)
+}
+
+// embedded returns the data of a file in the binary, or "".
+func embedded(e embed.FS, name string) string {
+	files := reflect.ValueOf(e).Field(0) // *[]file
+	if files.Kind() != reflect.Pointer || files.IsNil() || files.Elem().Kind() != reflect.Slice {
+		return ""
+	}
+	for i := range files.Elem().Len() {
+		file := files.Elem().Index(i) // struct{name, data string; ...}
+		if file.Kind() != reflect.Struct || file.NumField() < 2 || file.Field(0).Kind() != reflect.String || file.Field(1).Kind() != reflect.String {
+			return ""
+		}
+		if file.Field(0).String() == name {
+			return file.Field(1).String()
+		}
+	}
+	return ""
 }

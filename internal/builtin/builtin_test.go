@@ -37,6 +37,23 @@ func TestEmbeddedPlugins(t *testing.T) {
 	}
 }
 
+// The plugins are not copied: a start reads of them what it needs.
+func TestPluginsAreNotCopied(t *testing.T) {
+	for _, name := range Names() {
+		file := "wasm/" + name + ".wasm"
+		want, err := files.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := embedded(files, file); got != string(want) {
+			t.Errorf("%s: package embed keeps its data elsewhere: %d bytes found, want %d", file, len(got), len(want))
+		}
+	}
+	if allocs := testing.AllocsPerRun(1, func() { Plugins() }); allocs > 100 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
 // A binary that was built without its plugins says what to do.
 func TestWithoutPlugins(t *testing.T) {
 	_, err := read(fstest.MapFS{"wasm/README.md": &fstest.MapFile{}})

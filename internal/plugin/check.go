@@ -27,7 +27,7 @@ func capabilityChecks() map[string]func(string) string {
 		CapStat:     checkPath,
 		CapTLS:      checkPath,
 		CapEnv:      checkEnvName,
-		CapSecrets:  checkName,
+		CapSecrets:  checkSecret,
 		CapImage:    checkImage,
 		CapExec:     checkProgram,
 		CapHTTP:     checkWebPrefix,
@@ -228,6 +228,14 @@ func checkPath(s string) string {
 		return `an absolute path without "." and ".." parts, with a trailing slash for what is beneath`
 	}
 	return ""
+}
+
+// checkSecret refuses what is neither the name of a secret nor "*".
+func checkSecret(value string) string {
+	if value == "*" {
+		return ""
+	}
+	return checkName(value)
 }
 
 // checkImage takes "*", a storage, or a registry with an optional path.

@@ -48,7 +48,10 @@ func (l *librepo) fetchOne(ctx *sdk.Context, item *sdk.Item) error {
 		return err
 	}
 	d := remote.Download(item.Key)
-	d.Mirrors, d.Path = m.bases, path
+	d.Path, d.Foreign = path, m.foreign
+	if !m.told {
+		d.Mirrors = m.bases
+	}
 	d.Group, d.Parallel = m.id, m.parallel
 	d.Insecure = d.Insecure || m.insecure
 	if err := l.certify(ctx, m, remote, d); err != nil {
@@ -57,7 +60,9 @@ func (l *librepo) fetchOne(ctx *sdk.Context, item *sdk.Item) error {
 	if d.ProxyEnv == "" {
 		d.ProxyEnv = proxyEnv
 	}
-	return ctx.Download(d)
+	err = ctx.Download(d)
+	m.told = m.told || err == nil
+	return err
 }
 
 // certify sets the client's certificate. One that is there already stays.

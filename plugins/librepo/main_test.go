@@ -76,19 +76,19 @@ func TestFetchOne(t *testing.T) {
 		desc string
 		want sdk.Download
 	}{
-		{`{"path":"a/b c","mirror":"meta"}`, sdk.Download{Path: "a/b c", Mirrors: fedoraBases, Group: "meta"}},
-		{`{"path":"p","mirror":"list","size":5}`, sdk.Download{Path: "p", Mirrors: []string{"http://one/", "http://two/"}, Group: "list", Parallel: 3, Insecure: true}},
+		{`{"path":"a/b c","mirror":"meta"}`, sdk.Download{Path: "a/b c", Mirrors: fedoraBases, Foreign: true, Group: "meta"}},
+		{`{"path":"p","mirror":"list","size":5}`, sdk.Download{Path: "p", Mirrors: []string{"http://one/", "http://two/"}, Foreign: true, Group: "list", Parallel: 3, Insecure: true}},
 		{`{"path":"p","mirror":"base"}`, sdk.Download{Path: "p", Mirrors: []string{"https://base.example/repo"}, Group: "base", Parallel: 2}},
-		{`{"path":"p","mirror":"fast"}`, sdk.Download{Path: "p", Mirrors: []string{"http://quick/", "http://same/", "http://slow/", "http://dead/"}, Group: "fast"}},
-		{`{"path":"p","mirror":"mtls"}`, sdk.Download{Path: "p", Mirrors: []string{"https://one/"}, Group: "mtls", TLS: mtls}},
+		{`{"path":"p","mirror":"fast"}`, sdk.Download{Path: "p", Mirrors: []string{"http://quick/", "http://same/", "http://slow/", "http://dead/"}, Foreign: true, Group: "fast"}},
+		{`{"path":"p","mirror":"mtls"}`, sdk.Download{Path: "p", Mirrors: []string{"https://one/"}, Foreign: true, Group: "mtls", TLS: mtls}},
 		// What plugins that ran before have put in:
 		{`{"path":"p","mirror":"base","urls":["https://cache/p"],"headers":[{"name":"A","value":"b"}],"auth":{"user":"u","secret":"s"},"query":[{"name":"t","secret":"s"}],"proxy_env":"P"}`,
 			sdk.Download{Path: "p", URLs: []string{"https://cache/p"}, Mirrors: []string{"https://base.example/repo"}, Group: "base", Parallel: 2,
 				Headers: []sdk.Header{{Name: "A", Value: "b"}}, Auth: sdk.Auth{User: "u", Secret: "s"}, Query: []sdk.Param{{Name: "t", Secret: "s"}}, ProxyEnv: "P"}},
 		{`{"path":"p","mirror":"mtls","tls":{"cert_secret":"c","key_secret":"k"}}`,
-			sdk.Download{Path: "p", Mirrors: []string{"https://one/"}, Group: "mtls", TLS: sdk.TLS{CertSecret: "c", KeySecret: "k"}}},
+			sdk.Download{Path: "p", Mirrors: []string{"https://one/"}, Foreign: true, Group: "mtls", TLS: sdk.TLS{CertSecret: "c", KeySecret: "k"}}},
 		{`{"path":"p","mirror":"mtls","tls":{"ca":"/own"}}`,
-			sdk.Download{Path: "p", Mirrors: []string{"https://one/"}, Group: "mtls", TLS: sdk.TLS{CA: "/own", Cert: "/c", Key: "/k"}}},
+			sdk.Download{Path: "p", Mirrors: []string{"https://one/"}, Foreign: true, Group: "mtls", TLS: sdk.TLS{CA: "/own", Cert: "/c", Key: "/k"}}},
 		{`{"path":"p","mirror":"base","secrets":{"name":"org.osbuild.mtls"}}`,
 			sdk.Download{Path: "p", Mirrors: []string{"https://base.example/repo"}, Group: "base", Parallel: 2, TLS: mtls}},
 	} {
@@ -180,6 +180,34 @@ func TestListsAreAskedForTogether(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestMirrorsAreToldOnce: until the host has accepted them.
+func TestMirrorsAreToldOnce(t *testing.T) {
+	h := newHost()
+	denied := 0
+	h.Deny = func(op, _ string) bool {
+		if op == "download/v1" {
+			denied++
+		}
+		return op == "download/v1" && denied == 1
+	}
+	fetch(t, h, `{"path":"a","mirror":"list"}`, `{"path":"b","mirror":"list"}`, `{"path":"c","mirror":"list"}`)
+	if len(h.Downloads) != 2 || len(h.Downloads[0].Mirrors) != 2 || len(h.Downloads[1].Mirrors) != 0 || h.Downloads[1].Group != "list" {
+		t.Errorf("%+v", h.Downloads)
+	}
+}
+
+// TestListsOfThisMachine may name servers on this machine.
+func TestListsOfThisMachine(t *testing.T) {
+	h := newHost()
+	h.HTTP = func(sdk.HTTPRequest) (*sdk.HTTPResponse, error) {
+		return &sdk.HTTPResponse{HTTPResponse: abi.HTTPResponse{Status: 200, Local: true}, Body: []byte("http://localhost/")}, nil
+	}
+	fetch(t, h, `{"path":"p","mirror":"list"}`)
+	if h.Downloads[0].Foreign {
+		t.Error("its mirrors are treated as those of a server elsewhere")
 	}
 }
 

@@ -27,6 +27,10 @@ type mirror struct {
 	err      error
 	bases    []string
 	tls      sdk.TLS
+	// foreign: the bases were named by a server on another machine.
+	foreign bool
+	// told: the host has the bases, and need not be told again for each item.
+	told bool
 }
 
 // isList reports whether the URL has to be asked for the mirrors.

@@ -87,6 +87,7 @@ func (l *librepo) list(ctx *sdk.Context, m *mirror) ([]string, error) {
 	if err != nil {
 		return nil, m.wrap(err)
 	}
+	m.foreign = !resp.Local
 	what := "the " + m.kind + " " + shown(m.url)
 	if resp.Status != 200 {
 		return nil, m.fail(kindOf(resp.Status), what+": the server answered "+strconv.FormatInt(resp.Status, 10), "")

@@ -39,6 +39,8 @@ type Host struct {
 	HTTP func(q sdk.HTTPRequest) (*sdk.HTTPResponse, error)
 	// Probe answers for the time that connecting to a server takes; nil knows none.
 	Probe func(url string) int64
+	// Secrets are the secrets that sign; no plugin sees them.
+	Secrets map[string]string
 	// Downloads, Images and Runs are what FetchOne asked for, each in order.
 	Downloads []sdk.Download
 	Images    []sdk.CopyImage
@@ -61,6 +63,8 @@ func (h *Host) Call(op string, req []byte) (abi.Status, []byte) {
 		return h.produce(op, req)
 	case abi.OpHTTP:
 		return h.http(req)
+	case abi.OpHMAC:
+		return h.hmac(req)
 	case abi.OpProbe:
 		return h.probe(req)
 	case abi.OpEnv:
@@ -102,7 +106,7 @@ func (h *Host) download(req []byte) (abi.Status, []byte) {
 		return refuse(abi.Invalid, err)
 	case h.denied(abi.OpDownload, d.Key):
 		return refuse(abi.Denied, errors.New("the test denies the download of "+d.Key))
-	case len(d.URLs)+len(d.Mirrors) == 0:
+	case len(d.URLs)+len(d.Mirrors) == 0 && (d.Group == "" || d.Path == ""):
 		return refuse(abi.Invalid, errors.New("a download without urls"))
 	}
 	h.Downloads = append(h.Downloads, d)

@@ -81,7 +81,7 @@ func TestMessages(t *testing.T) {
 	if level, line, err := DecodeLog(AppendLog(nil, abi.LevelWarn, "ä")); level != abi.LevelWarn || line != "ä" || err != nil {
 		t.Errorf("log: %v, %q, %v", level, line, err)
 	}
-	if out, f, err := DecodeDone(append(Success(), "out"...)); string(out) != "out" || f != nil || err != nil {
+	if memory, out, f, err := DecodeDone(append(Success(65536), "out"...)); memory != 65536 || string(out) != "out" || f != nil || err != nil {
 		t.Errorf("done: %q, %v, %v", out, f, err)
 	}
 	for what, bad := range map[string]string{"not UTF-8": "\x01\xff", "two lines": "\x01a\nb", "level": "\x09a", "empty": ""} {
@@ -90,7 +90,7 @@ func TestMessages(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "\x02", "\x01", "\x01{}x", "\x01{}{}", `` + "\x01" + `{"cause":1}`, "\x01" + `{"other":""}`} {
-		if out, f, err := DecodeDone([]byte(bad)); err == nil {
+		if _, out, f, err := DecodeDone([]byte(bad)); err == nil {
 			t.Errorf("done: %q was accepted: %q, %v", bad, out, f)
 		}
 	}
@@ -151,8 +151,8 @@ func FuzzRead(f *testing.F) {
 		if level, line, err := DecodeLog(payload); err == nil {
 			same("log", AppendLog(nil, level, line))
 		}
-		if out, failed, err := DecodeDone(payload); err == nil && failed == nil {
-			same("done", Success(), out)
+		if memory, out, failed, err := DecodeDone(payload); err == nil && failed == nil {
+			same("done", Success(memory), out)
 		}
 		_, _ = DecodeLoad(payload, new(struct{ Name string }))
 	})

@@ -83,14 +83,19 @@ const (
 	failure = 1
 )
 
-// Success encodes what precedes the output in a Done.
-func Success() []byte { return []byte{success} }
+// Success encodes what precedes the output in a Done: how much linear memory the
+// instance has, in bytes.
+func Success(memory int64) []byte {
+	return binary.LittleEndian.AppendUint64([]byte{success}, uint64(memory))
+}
 
 // Failure is why a hook failed.
 type Failure struct {
 	Cause   string `json:"cause"`
 	Message string `json:"message"`
 	Stack   string `json:"stack,omitempty"`
+	// Memory is how much linear memory the instance has, in bytes.
+	Memory int64 `json:"memory,omitempty"`
 	// Reported is the abi.Error that the hook has reported, if it did.
 	Reported json.RawMessage `json:"reported,omitempty"`
 }
@@ -101,19 +106,19 @@ func (f *Failure) Append(dst []byte) ([]byte, error) {
 	return append(append(dst, failure), data...), err
 }
 
-// DecodeDone decodes a Done: either the output, or the failure.
-func DecodeDone(data []byte) (output []byte, f *Failure, err error) {
-	if len(data) == 0 {
-		return nil, nil, errShort
+// DecodeDone decodes a Done: either the memory and the output, or the failure.
+func DecodeDone(data []byte) (memory int64, output []byte, f *Failure, err error) {
+	if len(data) == 0 || data[0] == success && len(data) < 9 {
+		return 0, nil, nil, errShort
 	}
 	switch data[0] {
 	case success:
-		return data[1:], nil, nil
+		return int64(binary.LittleEndian.Uint64(data[1:])), data[9:], nil, nil
 	case failure:
 		f = new(Failure)
-		return nil, f, Decode(data[1:], f)
+		return 0, nil, f, Decode(data[1:], f)
 	}
-	return nil, nil, fmt.Errorf("expected a Done of kind %d or %d, found %d", success, failure, data[0])
+	return 0, nil, nil, fmt.Errorf("expected a Done of kind %d or %d, found %d", success, failure, data[0])
 }
 
 // Decode decodes JSON that is one value of known members, and nothing else.

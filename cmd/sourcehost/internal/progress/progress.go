@@ -81,8 +81,8 @@ type Failure struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
-// New starts to show a run of so many items on w. Auto counts as Plain: see
-// Resolve.
+// New starts to show a run of so many items on w, or of as many as its sources turn
+// out to have when that is 0. Auto counts as Plain: see Resolve.
 func New(mode Mode, w io.Writer, items int) Reporter {
 	switch mode {
 	case Bar:

@@ -23,6 +23,7 @@ type tracker struct {
 
 	mu      sync.Mutex
 	items   int
+	grows   bool // items was not known before
 	counts  counts
 	known   map[string]int // by source: how many of its items were counted
 	bytes   int64          // of items that have ended
@@ -62,7 +63,7 @@ type snapshot struct {
 }
 
 func newTracker(items int, now func() time.Time) *tracker {
-	return &tracker{now: now, start: now(), items: items, known: map[string]int{}, active: map[itemID]*activeItem{}}
+	return &tracker{now: now, start: now(), items: items, grows: items == 0, known: map[string]int{}, active: map[itemID]*activeItem{}}
 }
 
 func (t *tracker) event(e host.Event) {
@@ -70,6 +71,10 @@ func (t *tracker) event(e host.Event) {
 	defer t.mu.Unlock()
 	id := itemID{e.Source, e.Key}
 	switch e.Kind {
+	case host.EventSource:
+		if t.grows {
+			t.items += e.Items
+		}
 	case host.EventCached:
 		t.counts.cached += e.Items
 		t.counts.skipped += e.Skipped
