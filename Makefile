@@ -8,11 +8,15 @@ WASMDIR  := internal/builtin/wasm
 WASM     := $(PLUGINS:%=$(WASMDIR)/%.wasm)
 # -s -w drop symbols and debug information, which no plugin needs at run time.
 GOWASM   := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w' -buildmode=c-shared
-FUZZTIME ?= 10s
+FUZZTIME ?= 30s
+# How often crash kills the program, and how long and with how many items soak runs.
+CRASHPOINTS ?= 200
+SOAKTIME ?= 10m
+SOAKITEMS ?= 20000
 # The tag has host/container built with its embedded engine.
 export GOFLAGS := -tags=containers_image_openpgp
 
-.PHONY: all build plugins demo test check bench bench-micro bench-peers fuzz clean
+.PHONY: all build plugins demo test check bench bench-micro bench-peers fuzz crash soak clean
 
 all: build
 
@@ -72,6 +76,15 @@ fuzz:
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r dir; do \
 	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | sed 's/^func //'); do \
 	    echo "$$dir $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$dir || exit 1; done; done
+
+# Kills programs at CRASHPOINTS random points, in each kind of work on its own.
+crash: plugins
+	$(GO) test -count=1 -timeout 60m -run 'Crash' -v ./host/store ./host/osbuild/libdir -args -crashpoints $(CRASHPOINTS)
+	$(GO) test -count=1 -timeout 60m -run 'Crash' -v ./internal/e2e -args -crashpoints $(CRASHPOINTS)
+
+# Many items over a long time, of whose requests 5 of 100 fail.
+soak: plugins
+	$(GO) test -count=1 -timeout 60m -run '^TestSoak$$' -v ./internal/e2e -args -soaktime $(SOAKTIME) -soakitems $(SOAKITEMS)
 
 clean:
 	rm -rf bin dist $(WASM)

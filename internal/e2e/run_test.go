@@ -64,6 +64,12 @@ func (p *process) signal(sig syscall.Signal) { p.cmd.Process.Signal(sig) }
 // its group.
 func (p *process) wait() *outcome {
 	p.t.Helper()
+	return p.waitFor(patience)
+}
+
+// waitFor is wait for a run that may take longer.
+func (p *process) waitFor(patience time.Duration) *outcome {
+	p.t.Helper()
 	select {
 	case err := <-p.done:
 		var exit *exec.ExitError
