@@ -107,7 +107,7 @@ func TestSoak(t *testing.T) {
 	p := s.start(built.program, "fetch", "--store", s.store, "--workers", fmt.Sprint(workers), "--output", "json", "--progress", "none", s.manifest(all))
 	start := time.Now()
 	measures := p.watch(time.Second)
-	o := p.waitFor(2**soakTime + patience).ends(0).counts(*soakItems, 0, 0)
+	o := p.waitFor(2**soakTime+patience).ends(0).counts(*soakItems, 0, 0)
 	took := time.Since(start)
 	s.holds(keys...)
 	s.nothingStaged()
