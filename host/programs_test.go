@@ -22,6 +22,13 @@ var shell = []plugin.Capability{
 // calling makes a host whose plugin makes the same calls for each page in fetch_one.
 func calling(t *testing.T, produces string, caps []plugin.Capability, change func(*host.Config), calls ...string) *host.Host {
 	t.Helper()
+	builtin := func(p host.Plugin, _ plugin.Manifest) host.Plugin { return p }
+	return callingAs(t, builtin, produces, caps, change, calls...)
+}
+
+// callingAs is calling with a plugin of a kind.
+func callingAs(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin, produces string, caps []plugin.Capability, change func(*host.Config), calls ...string) *host.Host {
+	t.Helper()
 	m := source()
 	m.Capabilities, m.Produces = caps, produces
 	if produces == plugin.ProducesNone {
@@ -31,7 +38,7 @@ func calling(t *testing.T, produces string, caps []plugin.Capability, change fun
 	for _, c := range calls {
 		list = append(list, quoted(c))
 	}
-	return newHost(t, change, scripted(t, m, `{"fetch_one":{"calls":[`+strings.Join(list, ",")+`]}}`))
+	return newHost(t, change, kind(scripted(t, m, `{"fetch_one":{"calls":[`+strings.Join(list, ",")+`]}}`), m))
 }
 
 // runCall is a call of run/v1 with scripts for sh.
@@ -117,6 +124,10 @@ func TestRunProducesNothing(t *testing.T) {
 
 // What is refused before anything runs, with the status that the plugin gets.
 func TestProgramsAreChecked(t *testing.T) {
+	eachKind(t, nil, testProgramsAreChecked)
+}
+
+func testProgramsAreChecked(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin) {
 	key := keyOf("x")
 	steps := func(e abi.Exec) string {
 		r := abi.Run{Key: key, Steps: []abi.Exec{e}}
@@ -148,7 +159,7 @@ func TestProgramsAreChecked(t *testing.T) {
 				{Name: "exec", Values: []string{"there-is-no-such-program"}, Reason: "any"},
 				{Name: "image", Values: []string{"docker://docker.io/team"}, Reason: "any"},
 			}, shell...)
-			h := calling(t, plugin.ProducesFile, caps, logTo(log), c.call)
+			h := callingAs(t, kind, plugin.ProducesFile, caps, logTo(log), c.call)
 			_, err := h.Run(t.Context(), host.Request{Source: testSource, Items: []host.Item{{Key: key}}, Store: t.TempDir(), DryRun: true})
 			if err != nil {
 				t.Fatal(err)

@@ -254,6 +254,9 @@ func testBadPointers(t *testing.T, newPool poolMaker) {
 			if !strings.Contains(e.Stack, "sourcehost_v1.") {
 				t.Errorf("%s, %s: no stack in %+v", what, name, e)
 			}
+			if len(pool.idle) != 0 {
+				t.Errorf("%s, %s: the instance is still in use", what, name)
+			}
 		}
 	}
 	if h.called() != 0 || len(h.logged()) != 0 {

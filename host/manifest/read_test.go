@@ -154,6 +154,10 @@ func TestLimits(t *testing.T) {
 	if _, err := Read(r, Options{MaxBytes: 1 << 20}); err == nil || r.n > 2<<20 {
 		t.Errorf("%v after %d bytes", err, r.n)
 	}
+	r = &countingReader{}
+	if _, err := Read(r, Options{}); err == nil || !strings.Contains(err.Error(), "larger than 134217728 bytes, the limit") || r.n > 200<<20 {
+		t.Errorf("200 MB: %v after %d bytes", err, r.n)
+	}
 	if _, err := Read(io.MultiReader(strings.NewReader("{"), errReader{}), Options{}); !errors.Is(err, errBroken) {
 		t.Errorf("a reader that fails: %v", err)
 	}
