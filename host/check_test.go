@@ -46,6 +46,8 @@ func TestCheckReportsEverything(t *testing.T) {
 // problem of the manifest.
 // A key that is no name in the store is refused with its place and the reason, by the
 // check before anything runs and, where nobody has checked, by the run itself.
+//
+// adversary: C9a, C9b, C9c, C9d, C9e
 func TestCheckKeys(t *testing.T) {
 	h := newHost(t, nil, scripted(t, source(), "{}"))
 	digest := strings.Repeat("0a", 32)

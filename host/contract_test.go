@@ -34,6 +34,8 @@ func eachKind(t *testing.T, servers []string, test func(t *testing.T, kind func(
 
 // What a plugin must not say about items, and what comes of it: the items of
 // the page fail with a typed error, nothing is stored under another key.
+//
+// adversary: A8a, A8b, A8c, A8d, A8e, A8f
 func TestOutputsThatBreakTheContract(t *testing.T) {
 	eachKind(t, nil, testOutputsThatBreakTheContract)
 }
@@ -80,6 +82,8 @@ func testOutputsThatBreakTheContract(t *testing.T, kind func(host.Plugin, plugin
 }
 
 // One item that makes the plugin trap does not take its page with it.
+//
+// adversary: A5c
 func TestTrapFailsOneItemOfAPage(t *testing.T) {
 	srv := serve(t)
 	items := srv.many(40)
@@ -109,6 +113,8 @@ func trapFailsOneItem(t *testing.T, items []host.Item, kind func(host.Plugin, pl
 
 // A foreign plugin that never returns is stopped at the deadline; the host goes
 // on with another source.
+//
+// adversary: A1a
 func TestDeadline(t *testing.T) {
 	srv := serve(t)
 	items := srv.many(1)
@@ -144,6 +150,8 @@ func TestReportedErrors(t *testing.T) {
 }
 
 // Producing calls are refused, as statuses, where they make no sense.
+//
+// adversary: A10a, A10g
 func TestProducingCallsAreChecked(t *testing.T) {
 	eachKind(t, nil, testProducingCallsAreChecked)
 }
@@ -239,6 +247,8 @@ func TestSealedSecret(t *testing.T) {
 
 // What a chained plugin puts into a description must be covered by its own
 // grants, although the source's plugin may use more.
+//
+// adversary: A10a
 func TestChainedPluginIsHeldToItsOwnGrants(t *testing.T) {
 	srv := serve(t)
 	item := srv.add("/file", "content")
@@ -272,6 +282,8 @@ func TestChainedPluginIsHeldToItsOwnGrants(t *testing.T) {
 
 // A URL that is not granted is denied before a byte moves, and so is one that a
 // redirect leads to.
+//
+// adversary: A10b
 func TestDownloadGrants(t *testing.T) {
 	srv := serve(t)
 	items := srv.many(1)
@@ -291,6 +303,8 @@ func TestDownloadGrants(t *testing.T) {
 
 // A download of a foreign plugin may not connect to an address that its grants do not
 // name, whatever name leads there.
+//
+// adversary: A10d
 func TestDownloadAddresses(t *testing.T) {
 	srv := serve(t)
 	item := srv.add("/file", "content")
@@ -326,6 +340,8 @@ func TestDownloadAddresses(t *testing.T) {
 
 // A plugin that hangs does not hang once for each page, and one that is denied
 // the same thing over and over does not fill the log.
+//
+// adversary: A1a
 func TestHangingPluginIsGivenUp(t *testing.T) {
 	srv := serve(t)
 	items := srv.many(8)
@@ -344,6 +360,7 @@ func TestHangingPluginIsGivenUp(t *testing.T) {
 	})
 }
 
+// adversary: A9a
 func TestDenialsAreLoggedOnce(t *testing.T) {
 	srv := serve(t)
 	var log lockedBuffer

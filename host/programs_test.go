@@ -73,6 +73,7 @@ func TestRunProducesFile(t *testing.T) {
 	wantStates(t, run(t, h, dir, []host.Item{item}), host.Cached)
 }
 
+// adversary: A12a, C7a, C7d, C7e
 func TestRunFails(t *testing.T) {
 	item := host.Item{Key: keyOf("x")}
 	for name, c := range map[string]struct {
@@ -123,6 +124,8 @@ func TestRunProducesNothing(t *testing.T) {
 }
 
 // What is refused before anything runs, with the status that the plugin gets.
+//
+// adversary: A10e, A10f
 func TestProgramsAreChecked(t *testing.T) {
 	eachKind(t, nil, testProgramsAreChecked)
 }

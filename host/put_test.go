@@ -31,6 +31,7 @@ func putCall(key, content string, more bool) string {
 	return abi.OpPut + " " + string(p.Append(nil)) + "\n" + content
 }
 
+// adversary: A12a
 func TestPut(t *testing.T) { eachKind(t, nil, testPut) }
 
 func testPut(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin) {
@@ -82,6 +83,8 @@ func testPut(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin) 
 }
 
 // A plugin that gives each item the bytes of another one stores neither.
+//
+// adversary: A12b
 func TestPutOfAnotherItem(t *testing.T) {
 	eachKind(t, nil, func(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin) {
 		dir, one, two := t.TempDir(), keyOf("one"), keyOf("two")

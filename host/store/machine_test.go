@@ -37,6 +37,8 @@ func mount(t *testing.T, options string) string {
 // TestDiskFull fills a small file system: a body fails when the disk is full,
 // whatever size was announced, and leaves neither a name nor a file, which would
 // take the space from others.
+//
+// adversary: C3a
 func TestDiskFull(t *testing.T) {
 	dir := mount(t, "size=4m")
 	_, f := openStore(t, dir, kernel{})
@@ -85,6 +87,8 @@ func TestDiskFull(t *testing.T) {
 // TestQuota has each operation meet a quota that is used up, as file systems tell it
 // when they write, when they sync (NFS) or when they name: the error says what and
 // where, nothing is left under a name or in the way, and with space all is well.
+//
+// adversary: C3b
 func TestQuota(t *testing.T) {
 	for _, broken := range []string{"write", "syncFile", "rename"} {
 		t.Run(broken, func(t *testing.T) {
@@ -136,6 +140,8 @@ func readOnly(t *testing.T, prepare func(dir string)) string {
 }
 
 // TestReadOnly uses what is in a read-only store, and says what cannot be done.
+//
+// adversary: C3c
 func TestReadOnly(t *testing.T) {
 	data := []byte("there")
 	key := keyOf(t, data)

@@ -31,6 +31,8 @@ func packed(t *testing.T, s *sandbox, size int) (manifest, k string) {
 
 // TestInlineBomb: a few kilobytes that become 64 MiB are refused at the cap, and
 // nothing of them is kept.
+//
+// adversary: C10
 func TestInlineBomb(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
@@ -46,6 +48,8 @@ func TestInlineBomb(t *testing.T) {
 
 // TestStoreElsewhere: the store is on another file system than the folder for
 // temporary files, in which there is no space at all.
+//
+// adversary: C3d
 func TestStoreElsewhere(t *testing.T) {
 	t.Parallel()
 	s := imageSandbox(t)

@@ -216,6 +216,8 @@ func noTLS(b *bed) string {
 
 // TestFaults meets all faults in one run for each protocol, with the source's plugin
 // as it is built in and as one that somebody else has written.
+//
+// adversary: B1, B2, B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13, B14, B15, B16, B17, B18, B19, B20, B21, B22, B23, B24, B25, B26, B27, B28, B29, B30, B33, B37
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for _, proto := range hosttest.Protocols {
@@ -324,6 +326,8 @@ func (r row) check(t *testing.T, o *outcome, k, url string) {
 
 // TestNeighbours: over HTTP/2 all items share a connection, and one that breaks
 // it breaks the others' transfers. All are fetched in the end.
+//
+// adversary: B38
 func TestNeighbours(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t, "ca")

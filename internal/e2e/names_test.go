@@ -21,6 +21,8 @@ func (s *sandbox) withHosts(hosts string) []string {
 
 // TestDeadIPv6: a name has an IPv6 address where nobody answers and an IPv4
 // address where the server is.
+//
+// adversary: B34
 func TestDeadIPv6(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t, "ca")

@@ -81,6 +81,7 @@ func (x *targets) viaProxy() (n int) {
 	return n
 }
 
+// adversary: B32
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	p := startTinyproxy(t)
@@ -140,6 +141,8 @@ func TestProxy(t *testing.T) {
 
 // TestProxyOfForeignPlugin: a plugin that is not built in gets to its servers through
 // a proxy that wants a password, and no further than to them.
+//
+// adversary: B32
 func TestProxyOfForeignPlugin(t *testing.T) {
 	t.Parallel()
 	proxy := hosttest.StartProxy(t, hosttest.ProxyOptions{User: "builder", Password: password})
@@ -176,6 +179,8 @@ func TestProxyWrongPassword(t *testing.T) {
 }
 
 // TestProxyRefuses meets proxies that answer with an error.
+//
+// adversary: B31
 func TestProxyRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
