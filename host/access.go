@@ -45,6 +45,7 @@ func (c *caller) access(req *download.Request, it *item, a *access) (abi.Status,
 			return abi.Denied, err
 		}
 		req.Proxy, _ = c.run.host.cfg.Environ(a.ProxyEnv)
+		c.run.host.passwords.ofURL(req.Proxy)
 	}
 	return abi.OK, nil
 }

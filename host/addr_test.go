@@ -33,6 +33,7 @@ func refused(t *testing.T, p *policy, capability string, addrs []string, redirec
 	return refused, allowed
 }
 
+// adversary: A10d
 func TestAddressesOfBuiltinPlugins(t *testing.T) {
 	p := newPolicy(Plugin{Name: "p", Builtin: true}, "/")
 	p.request([]plugin.Capability{{Name: "download", Values: []string{"*"}}})
@@ -57,6 +58,8 @@ func TestAddressesOfBuiltinPlugins(t *testing.T) {
 
 // A foreign plugin needs a grant that names a special address: neither "*" nor the
 // name of a host that resolves to it is one.
+//
+// adversary: A10d
 func TestAddressesOfForeignPlugins(t *testing.T) {
 	for _, c := range []struct {
 		grant string

@@ -55,6 +55,8 @@ func TestChainedPluginLendsItsGrants(t *testing.T) {
 
 // A redirect from a URL of a chained plugin may lead where that plugin may go,
 // not where the source's own plugin may.
+//
+// adversary: A10c
 func TestRedirectIsJudgedByWhoAddedTheURL(t *testing.T) {
 	srv := serve(t)
 	item := srv.add("/file", "content")
@@ -150,6 +152,8 @@ func TestErrorOfAPageIsRedacted(t *testing.T) {
 }
 
 // A file that blocks whoever opens it neither holds the run up nor its end.
+//
+// adversary: A10h
 func TestReadingAPipeDoesNotBlock(t *testing.T) {
 	root := t.TempDir()
 	if err := unix.Mkfifo(filepath.Join(root, "pipe"), 0o600); err != nil {

@@ -44,14 +44,43 @@ func TestCheckReportsEverything(t *testing.T) {
 
 // A key that the plugin's schema lets through but the store would not take is a
 // problem of the manifest.
+// A key that is no name in the store is refused with its place and the reason, by the
+// check before anything runs and, where nobody has checked, by the run itself.
+//
+// adversary: C9a, C9b, C9c, C9d, C9e
 func TestCheckKeys(t *testing.T) {
 	h := newHost(t, nil, scripted(t, source(), "{}"))
-	mf, err := manifest.Parse([]byte(`{"sources":{"org.example.test":{"items":{"../../etc/x/sha256:00":"x:"}}}}`), manifest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p := h.Check(mf); len(p) != 1 || p[0].Pointer != "/sources/org.example.test/items/..~1..~1etc~1x~1sha256:00" {
-		t.Errorf("problems: %v", p)
+	digest := strings.Repeat("0a", 32)
+	for name, c := range map[string]struct{ key, pointer, reason string }{
+		"dots":        {"../../etc/x/sha256:" + digest, "..~1..~1etc~1x~1sha256:" + digest, "sha256"},
+		"slash":       {"sha256:/" + digest[1:], "sha256:~1" + digest[1:], "hexadecimal"},
+		"NUL":         {"sha256:" + digest[1:] + "\x00", "sha256:" + digest[1:] + "\x00", "hexadecimal"},
+		"look-alikes": {"sha256:" + strings.Repeat("\u0430", 64), "sha256:" + strings.Repeat("\u0430", 64), "sha256"},
+		"other name":  {"\u0455ha256:" + digest, "\u0455ha256:" + digest, "sha256"},
+		"10 kB":       {"sha256:" + strings.Repeat("a", 10<<10), "sha256:aaaa", "64"},
+		"upper case":  {"sha256:" + strings.ToUpper(digest), "sha256:" + strings.ToUpper(digest), "hexadecimal"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mf, err := manifest.Parse([]byte(`{"sources":{"`+testSource+`":{"items":{`+quoted(c.key)+`:"x:"}}}}`), manifest.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := h.Check(mf)
+			if len(p) != 1 || !strings.HasPrefix(p[0].Pointer, "/sources/"+testSource+"/items/"+c.pointer) {
+				t.Fatalf("problems: %.300v", p)
+			}
+			if text := p[0].Message; !strings.Contains(text, c.reason) || len(text) > 1000 {
+				t.Errorf("the reason has %d bytes: %.300s", len(text), text)
+			}
+			dir := t.TempDir()
+			res := run(t, h, dir, []host.Item{{Key: c.key, Desc: []byte(`"x:"`)}})
+			if len(res.Items) != 1 || res.Items[0].State != host.Failed || res.Items[0].Err.Kind != "invalid" {
+				t.Errorf("the run says %+v", res.Items)
+			}
+			if names := entries(t, dir); len(names) != 0 {
+				t.Errorf("the store holds %v", names)
+			}
+		})
 	}
 }
 

@@ -42,6 +42,8 @@ func TestRunFiles(t *testing.T) {
 
 // TestHostileCommits has a plugin leave something else than the commit that the key
 // names: nothing of it gets into the store.
+//
+// adversary: A12d
 func TestHostileCommits(t *testing.T) {
 	sum := sha256.Sum256([]byte("no commit"))
 	fake := hex.EncodeToString(sum[:])

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/hosttest"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
@@ -17,9 +18,29 @@ func quoted(s string) string {
 	return string(b)
 }
 
+// eachKind runs a test with plugins that are built in and with others, which run in
+// processes of their own and are granted what they request, and these servers.
+func eachKind(t *testing.T, servers []string, test func(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin)) {
+	t.Helper()
+	t.Run("built in", func(t *testing.T) { test(t, func(p host.Plugin, _ plugin.Manifest) host.Plugin { return p }) })
+	t.Run("foreign", func(t *testing.T) {
+		test(t, func(p host.Plugin, m plugin.Manifest) host.Plugin {
+			p.Builtin, p.Grant = false, host.GrantAll(&m)
+			p.Grant.Download = append(p.Grant.Download, servers...)
+			return p
+		})
+	})
+}
+
 // What a plugin must not say about items, and what comes of it: the items of
 // the page fail with a typed error, nothing is stored under another key.
+//
+// adversary: A8a, A8b, A8c, A8d, A8e, A8f
 func TestOutputsThatBreakTheContract(t *testing.T) {
+	eachKind(t, nil, testOutputsThatBreakTheContract)
+}
+
+func testOutputsThatBreakTheContract(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin) {
 	srv := serve(t)
 	items := srv.many(2)
 	other := keyOf("other")
@@ -48,7 +69,8 @@ func TestOutputsThatBreakTheContract(t *testing.T) {
 			if c.hook == "fetch_one" {
 				hooks = nil
 			}
-			h := newHost(t, nil, scripted(t, source(hooks...), `{"`+c.hook+`":{"output":`+quoted(c.output)+`}}`))
+			m := source(hooks...)
+			h := newHost(t, nil, kind(scripted(t, m, `{"`+c.hook+`":{"output":`+quoted(c.output)+`}}`), m))
 			res := run(t, h, dir, items)
 			wantStates(t, res, host.Failed, host.Failed)
 			wantError(t, res.Items[0], "plugin", c.want, "test", c.hook)
@@ -60,18 +82,27 @@ func TestOutputsThatBreakTheContract(t *testing.T) {
 }
 
 // One item that makes the plugin trap does not take its page with it.
+//
+// adversary: A5c
 func TestTrapFailsOneItemOfAPage(t *testing.T) {
+	srv := serve(t)
+	items := srv.many(40)
+	eachKind(t, []string{srv.URL}, func(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin) {
+		trapFailsOneItem(t, items, kind)
+	})
+}
+
+func trapFailsOneItem(t *testing.T, items []host.Item, kind func(host.Plugin, plugin.Manifest) host.Plugin) {
+	bad := items[17].Key
 	for _, hook := range []string{"prepare", "fetch_one", "filter"} {
 		t.Run(hook, func(t *testing.T) {
-			srv := serve(t)
-			items := srv.many(40)
-			bad := items[17].Key
 			hooks := []string{hook}
 			script := `{"` + hook + `":{"trap_on":"` + bad + `"}}`
 			if hook == "fetch_one" {
 				hooks, script = nil, `{"fetch_one":{"fetch":true,"trap_on":"`+bad+`"}}`
 			}
-			res := run(t, newHost(t, nil, scripted(t, source(hooks...), script)), t.TempDir(), items)
+			m := source(hooks...)
+			res := run(t, newHost(t, nil, kind(scripted(t, m, script), m)), t.TempDir(), items)
 			if c := res.Counts(); c.Fetched != 39 || c.Failed != 1 {
 				t.Errorf("counts are %+v", c)
 			}
@@ -82,6 +113,8 @@ func TestTrapFailsOneItemOfAPage(t *testing.T) {
 
 // A foreign plugin that never returns is stopped at the deadline; the host goes
 // on with another source.
+//
+// adversary: A1a
 func TestDeadline(t *testing.T) {
 	srv := serve(t)
 	items := srv.many(1)
@@ -117,7 +150,13 @@ func TestReportedErrors(t *testing.T) {
 }
 
 // Producing calls are refused, as statuses, where they make no sense.
+//
+// adversary: A10a, A10g
 func TestProducingCallsAreChecked(t *testing.T) {
+	eachKind(t, nil, testProducingCallsAreChecked)
+}
+
+func testProducingCallsAreChecked(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin) {
 	srv := serve(t)
 	items := srv.many(1)
 	key, url := items[0].Key, srv.URL+"/file-0"
@@ -147,7 +186,8 @@ func TestProducingCallsAreChecked(t *testing.T) {
 				hooks = nil
 			}
 			script := `{"` + c.hook + `":{"calls":[` + quoted(c.op+" "+c.req) + `]}}`
-			h := newHost(t, logTo(&log), scripted(t, source(hooks...), script))
+			m := source(hooks...)
+			h := newHost(t, logTo(&log), kind(scripted(t, m, script), m))
 			run(t, h, t.TempDir(), items)
 			if want := c.op + " -> " + c.want; !strings.Contains(log.String(), want) {
 				t.Errorf("the log lacks %q:\n%s", want, log.String())
@@ -207,6 +247,8 @@ func TestSealedSecret(t *testing.T) {
 
 // What a chained plugin puts into a description must be covered by its own
 // grants, although the source's plugin may use more.
+//
+// adversary: A10a
 func TestChainedPluginIsHeldToItsOwnGrants(t *testing.T) {
 	srv := serve(t)
 	item := srv.add("/file", "content")
@@ -240,6 +282,8 @@ func TestChainedPluginIsHeldToItsOwnGrants(t *testing.T) {
 
 // A URL that is not granted is denied before a byte moves, and so is one that a
 // redirect leads to.
+//
+// adversary: A10b
 func TestDownloadGrants(t *testing.T) {
 	srv := serve(t)
 	items := srv.many(1)
@@ -257,8 +301,47 @@ func TestDownloadGrants(t *testing.T) {
 	wantStates(t, run(t, newHost(t, nil, p), t.TempDir(), items), host.Fetched)
 }
 
+// A download of a foreign plugin may not connect to an address that its grants do not
+// name, whatever name leads there.
+//
+// adversary: A10d
+func TestDownloadAddresses(t *testing.T) {
+	srv := serve(t)
+	item := srv.add("/file", "content")
+	_, port, _ := strings.Cut(strings.TrimPrefix(srv.URL, "http://"), ":")
+	resolver := hosttest.Resolver(t, map[string][]string{"here.test": {"127.0.0.1"}, "meta.test": {"169.254.169.254"}})
+	for name, c := range map[string]struct {
+		url   string
+		grant []string
+		want  string
+	}{
+		"metadata":             {"http://meta.test/latest", []string{"http://meta.test/"}, "link-local or metadata"},
+		"this machine":         {"http://here.test:" + port + "/file", []string{"http://here.test:" + port}, "an address of this machine"},
+		"anything":             {srv.URL + "/file", []string{"*"}, "an address of this machine"},
+		"this machine, by all": {"http://here.test:" + port + "/file", []string{"http://here.test:" + port, srv.URL}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := scripted(t, source(), "{}")
+			p.Builtin, p.Grant.Download = false, c.grant
+			dir := t.TempDir()
+			h := newHost(t, func(cfg *host.Config) { cfg.Download.Resolver = resolver }, p)
+			res := run(t, h, dir, []host.Item{{Key: item.Key, Desc: []byte(quoted(c.url))}})
+			if c.want == "" {
+				wantStates(t, res, host.Fetched)
+				return
+			}
+			wantError(t, res.Items[0], "denied", c.want)
+			if names := entries(t, dir); len(names) != 0 {
+				t.Errorf("the store holds %v", names)
+			}
+		})
+	}
+}
+
 // A plugin that hangs does not hang once for each page, and one that is denied
 // the same thing over and over does not fill the log.
+//
+// adversary: A1a
 func TestHangingPluginIsGivenUp(t *testing.T) {
 	srv := serve(t)
 	items := srv.many(8)
@@ -277,6 +360,7 @@ func TestHangingPluginIsGivenUp(t *testing.T) {
 	})
 }
 
+// adversary: A9a
 func TestDenialsAreLoggedOnce(t *testing.T) {
 	srv := serve(t)
 	var log lockedBuffer

@@ -82,7 +82,7 @@ var grantTable = []struct{ capability, request, grant, use, want string }{
 // is never taken for asking, nor using a certificate for reading it: a grant of one
 // capability allows nothing of another.
 //
-// adversary: A11
+// adversary: A10a, A10g, A11a, A11b, A11c
 func TestGrants(t *testing.T) {
 	seen := map[string]map[string]bool{}
 	for _, row := range grantTable {

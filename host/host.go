@@ -135,6 +135,8 @@ type Host struct {
 	plugins  []*loaded
 	serves   map[string]*loaded // by source name
 	programs programs
+	// passwords are those that are no configured secrets.
+	passwords passwords
 }
 
 // loaded is a plugin whose file was read and checked; it is compiled when it is
@@ -182,6 +184,7 @@ func New(cfg Config) (*Host, error) {
 	}
 	log := slog.New(secrets.Handler(cfg.Logger.Handler()))
 	engine := downloadConfig(cfg)
+	engine.Redact = secrets.Redact
 	if engine.Logger == nil {
 		engine.Logger = log
 	}
@@ -194,6 +197,8 @@ func New(cfg Config) (*Host, error) {
 		engine:   download.New(engine),
 		serves:   map[string]*loaded{},
 	}
+	h.passwords.secrets = secrets
+	h.passwords.ofProxies(cfg.Environ)
 	if err := h.load(); err != nil {
 		h.Close()
 		return nil, err

@@ -83,6 +83,7 @@ func site(t *testing.T) *httptest.Server {
 	return server
 }
 
+// adversary: A10b, A10c, A10d
 func TestHTTP(t *testing.T) {
 	server := site(t)
 	u, err := url.Parse(server.URL)

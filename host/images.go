@@ -180,6 +180,10 @@ func (i *images) close(log *slog.Logger) {
 func (h *Host) newCopier(shared string) (*container.Copier, error) {
 	cfg := h.cfg.Container
 	cfg.BlobDir, cfg.Environ = filepath.Join(shared, "blobs"), h.cfg.Environ
+	cfg.Redact = h.secrets.Redact
+	for _, password := range cfg.Passwords() {
+		h.passwords.hide("of a registry", password)
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = h.log
 	}

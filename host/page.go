@@ -193,6 +193,7 @@ func (r *run) describe(it *item, l *loaded, desc []byte) error {
 			return err
 		}
 	}
+	r.host.passwords.ofJSON(desc)
 	// A copy, so that one description does not keep the whole output in memory.
 	it.desc = bytes.Clone(desc)
 	return nil

@@ -193,6 +193,7 @@ func TestWorkersBoundTheDownloads(t *testing.T) {
 	}
 }
 
+// adversary: C8a
 func TestVerifyRepairsCorruptEntries(t *testing.T) {
 	srv := serve(t)
 	items := srv.many(3)

@@ -9,6 +9,7 @@ import (
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
+// adversary: A10b, A10g
 func TestCovers(t *testing.T) {
 	for _, c := range []struct {
 		capability, entry, value string
@@ -96,6 +97,8 @@ func TestRequestMeetsGrant(t *testing.T) {
 }
 
 // Files are resolved beneath what was granted: no link leads out of it.
+//
+// adversary: A10h
 func TestReadStaysBeneathTheGrant(t *testing.T) {
 	root := t.TempDir()
 	write := func(name, text string) {

@@ -22,6 +22,13 @@ var shell = []plugin.Capability{
 // calling makes a host whose plugin makes the same calls for each page in fetch_one.
 func calling(t *testing.T, produces string, caps []plugin.Capability, change func(*host.Config), calls ...string) *host.Host {
 	t.Helper()
+	builtin := func(p host.Plugin, _ plugin.Manifest) host.Plugin { return p }
+	return callingAs(t, builtin, produces, caps, change, calls...)
+}
+
+// callingAs is calling with a plugin of a kind.
+func callingAs(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin, produces string, caps []plugin.Capability, change func(*host.Config), calls ...string) *host.Host {
+	t.Helper()
 	m := source()
 	m.Capabilities, m.Produces = caps, produces
 	if produces == plugin.ProducesNone {
@@ -31,7 +38,7 @@ func calling(t *testing.T, produces string, caps []plugin.Capability, change fun
 	for _, c := range calls {
 		list = append(list, quoted(c))
 	}
-	return newHost(t, change, scripted(t, m, `{"fetch_one":{"calls":[`+strings.Join(list, ",")+`]}}`))
+	return newHost(t, change, kind(scripted(t, m, `{"fetch_one":{"calls":[`+strings.Join(list, ",")+`]}}`), m))
 }
 
 // runCall is a call of run/v1 with scripts for sh.
@@ -66,6 +73,7 @@ func TestRunProducesFile(t *testing.T) {
 	wantStates(t, run(t, h, dir, []host.Item{item}), host.Cached)
 }
 
+// adversary: A12a, C7a, C7d, C7e
 func TestRunFails(t *testing.T) {
 	item := host.Item{Key: keyOf("x")}
 	for name, c := range map[string]struct {
@@ -116,7 +124,13 @@ func TestRunProducesNothing(t *testing.T) {
 }
 
 // What is refused before anything runs, with the status that the plugin gets.
+//
+// adversary: A10e, A10f
 func TestProgramsAreChecked(t *testing.T) {
+	eachKind(t, nil, testProgramsAreChecked)
+}
+
+func testProgramsAreChecked(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin) {
 	key := keyOf("x")
 	steps := func(e abi.Exec) string {
 		r := abi.Run{Key: key, Steps: []abi.Exec{e}}
@@ -148,7 +162,7 @@ func TestProgramsAreChecked(t *testing.T) {
 				{Name: "exec", Values: []string{"there-is-no-such-program"}, Reason: "any"},
 				{Name: "image", Values: []string{"docker://docker.io/team"}, Reason: "any"},
 			}, shell...)
-			h := calling(t, plugin.ProducesFile, caps, logTo(log), c.call)
+			h := callingAs(t, kind, plugin.ProducesFile, caps, logTo(log), c.call)
 			_, err := h.Run(t.Context(), host.Request{Source: testSource, Items: []host.Item{{Key: key}}, Store: t.TempDir(), DryRun: true})
 			if err != nil {
 				t.Fatal(err)

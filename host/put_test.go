@@ -31,7 +31,10 @@ func putCall(key, content string, more bool) string {
 	return abi.OpPut + " " + string(p.Append(nil)) + "\n" + content
 }
 
-func TestPut(t *testing.T) {
+// adversary: A12a
+func TestPut(t *testing.T) { eachKind(t, nil, testPut) }
+
+func testPut(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin) {
 	large := strings.Repeat("0123456789", 30_000) // more than what stays in memory
 	for name, c := range map[string]struct {
 		key   string
@@ -55,7 +58,7 @@ func TestPut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, log := t.TempDir(), &lockedBuffer{}
-			h := calling(t, plugin.ProducesFile, nil, func(c *host.Config) {
+			h := callingAs(t, kind, plugin.ProducesFile, nil, func(c *host.Config) {
 				logTo(log)(c)
 				c.PutBytes = 700_000
 			}, c.calls(c.key)...)
@@ -77,6 +80,22 @@ func TestPut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A plugin that gives each item the bytes of another one stores neither.
+//
+// adversary: A12b
+func TestPutOfAnotherItem(t *testing.T) {
+	eachKind(t, nil, func(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin) {
+		dir, one, two := t.TempDir(), keyOf("one"), keyOf("two")
+		h := callingAs(t, kind, plugin.ProducesFile, nil, nil, putCall(one, "two", false), putCall(two, "one", false))
+		res := run(t, h, dir, []host.Item{{Key: one}, {Key: two}})
+		wantError(t, res.Items[0], "mismatch", two)
+		wantError(t, res.Items[1], "mismatch", one)
+		if names := entries(t, dir); len(names) > 0 {
+			t.Errorf("the store holds %v", names)
+		}
+	})
 }
 
 // A dry run plans what a plugin puts, and stores nothing.

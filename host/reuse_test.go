@@ -67,6 +67,8 @@ func steady(t *testing.T, tmp string) (k kept) {
 // TestNothingIsLeft uses one host fifty times, with runs that succeed, fail, trap
 // and are given up, a plugin in a process of its own among them, and counts before
 // and after. Once the host is closed, nothing at all is left.
+//
+// adversary: A14e
 func TestNothingIsLeft(t *testing.T) {
 	if _, err := compileCache(); err != nil { // made before anything is counted
 		t.Fatal(err)

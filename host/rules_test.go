@@ -39,6 +39,7 @@ func rules(t *testing.T, g *host.Grant) *host.Rules {
 	return host.NewRules(m, *g)
 }
 
+// adversary: A10a
 func TestRulesOfRequests(t *testing.T) {
 	for _, c := range []struct {
 		op, req string

@@ -69,6 +69,7 @@ func (h *Host) newRun(req Request) (*run, error) {
 		return nil, err
 	}
 	r.shared.init()
+	h.passwords.ofJSON(req.Options)
 	r.record = h.engine.NewRecord()
 	r.items = make([]*item, len(req.Items))
 	all := make([]item, len(req.Items))
@@ -80,6 +81,7 @@ func (h *Host) newRun(req Request) (*run, error) {
 		seen[in.Key] = true
 		it := &all[i]
 		it.desc, it.result.Key = in.Desc, in.Key
+		h.passwords.ofJSON(in.Desc)
 		if len(it.desc) == 0 {
 			it.desc = []byte("null")
 		}

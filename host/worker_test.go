@@ -49,6 +49,8 @@ func pluginProcesses() (pids []int) {
 
 // The items that a plugin held whose process is killed fail with an error that
 // names it; others do not, and no process is left.
+//
+// adversary: A14c
 func TestKilledWorker(t *testing.T) {
 	srv := serve(t)
 	items := srv.many(3)

@@ -16,6 +16,7 @@ import (
 
 func main() {
 	host.WorkerMain() // does not return in the process of a plugin
+	noCoreFiles()
 	// net/http prints to the standard logger what servers send unasked, which
 	// may be anything. Nothing else in this program uses that logger.
 	log.SetOutput(io.Discard)

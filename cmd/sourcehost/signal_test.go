@@ -107,6 +107,7 @@ func ends(t *testing.T, cmd *exec.Cmd) int {
 	return cmd.ProcessState.ExitCode()
 }
 
+// adversary: C5a, C5b
 func TestSignalStopsInOrder(t *testing.T) {
 	for _, c := range []struct {
 		signal syscall.Signal

@@ -8,6 +8,7 @@ import (
 	"testing"
 )
 
+// adversary: C7e
 func TestRedacted(t *testing.T) {
 	spec := sh(t, `echo "login $1" >&2; exit 1`, "hunter2")
 	spec.Redact = func(s string) string { return strings.ReplaceAll(s, "hunter2", "[secret pw]") }
@@ -37,6 +38,8 @@ func TestProgress(t *testing.T) {
 }
 
 // TestTail feeds more than is kept, cut within a secret.
+//
+// adversary: C7b
 func TestTail(t *testing.T) {
 	m := &messages{redact: func(s string) string { return strings.ReplaceAll(s, "hunter2", "*") }}
 	line := strings.Repeat("hunter2", 100) + "\n"

@@ -113,6 +113,7 @@ func TestEnvironmentAndFolder(t *testing.T) {
 	}
 }
 
+// adversary: A10f
 func TestInvalid(t *testing.T) {
 	marker := filepath.Join(t.TempDir(), "ran")
 	for name, spec := range map[string]Spec{
@@ -148,6 +149,7 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
+// adversary: C7d
 func TestDiedBySignal(t *testing.T) {
 	for signal, hint := range map[string]bool{"SEGV": false, "KILL": true} {
 		e := mustFail(t, t.Context(), sh(t, "kill -"+signal+" $$"), KindFailed)
@@ -215,6 +217,7 @@ func TestStdinHangs(t *testing.T) {
 	mustRun(t, Spec{Program: "/bin/true", Stdin: reader(func([]byte) (int, error) { <-block; return 0, nil })})
 }
 
+// adversary: C7a
 func TestTimeout(t *testing.T) {
 	spec := sh(t, `trap '' TERM; echo stuck >&2; echo $$ > pid; while :; do sleep 100; done`)
 	spec.Timeout, spec.Grace = 300*time.Millisecond, 50*time.Millisecond
@@ -257,6 +260,8 @@ func waitFile(spec Spec, name string) {
 
 // TestCancel cancels a tree of processes that ignore SIGTERM, some of which have
 // left the session and their parents.
+//
+// adversary: C7a
 func TestCancel(t *testing.T) {
 	spec := sh(t, `trap '' TERM
 		(sleep 100 & echo $! > pid.1; wait) &
@@ -282,6 +287,8 @@ func TestCancel(t *testing.T) {
 
 // TestGrandchildren lets a program succeed that leaves processes behind: in its
 // session, and a daemon that has left session, parent, environment and output.
+//
+// adversary: C7c
 func TestGrandchildren(t *testing.T) {
 	spec := sh(t, `sleep 100 & echo $! > pid.1
 		(env -i setsid sh -c 'echo $$ > pid.2; : > ready; sleep 100; :' < /dev/null > /dev/null 2>&1 &)
@@ -306,6 +313,8 @@ func TestOutputHeld(t *testing.T) {
 // TestForkBomb has every process start two others, in its session or in one of
 // their own. Nine generations are far beyond the limit, and no danger when this
 // test, and with it the limit, fails.
+//
+// adversary: C7c
 func TestForkBomb(t *testing.T) {
 	for _, prefix := range []string{"", "setsid "} {
 		spec := sh(t, "")
@@ -326,6 +335,7 @@ func TestForkBomb(t *testing.T) {
 	}
 }
 
+// adversary: C7b
 func TestFloods(t *testing.T) {
 	spec := sh(t, `exec cat /dev/zero`)
 	spec.MaxStdout = 1 << 20

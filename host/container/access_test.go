@@ -18,6 +18,8 @@ import (
 )
 
 // TestTLS trusts a registry by the CA in certs.d, and not without it.
+//
+// adversary: B39
 func TestTLS(t *testing.T) {
 	ca, err := hosttest.NewCA(t.TempDir(), "ca")
 	must(t, err)
@@ -60,6 +62,8 @@ func authFile(t *testing.T, registry, user, password string) string {
 }
 
 // TestAuth uses the credentials that REGISTRY_AUTH_FILE names.
+//
+// adversary: B39
 func TestAuth(t *testing.T) {
 	const right, wrong = "correct-horse", "battery-staple"
 	registry := hosttest.StartRegistry(t, hosttest.RegistryOptions{User: "user", Password: right})

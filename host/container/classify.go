@@ -99,9 +99,9 @@ func classify(ctx context.Context, err error, r *Request) *Error {
 		return &Error{Kind: KindCanceled, Err: cause}
 	}
 	if known, ok := errors.AsType[*Error](err); ok {
-		return &Error{Kind: known.Kind, Err: clean(known.Err), Hint: known.Hint, tries: known.tries}
+		return &Error{Kind: known.Kind, Err: r.clean(known.Err), Hint: known.Hint, tries: known.tries}
 	}
-	e := &Error{Kind: KindInternal, Err: clean(err)}
+	e := &Error{Kind: KindInternal, Err: r.clean(err)}
 	if isDiskFault(err) {
 		e.Kind, e.Hint = KindDisk, hintDisk
 		return e
@@ -172,10 +172,13 @@ type cleaned struct {
 func (e *cleaned) Error() string { return e.text }
 func (e *cleaned) Unwrap() error { return e.err }
 
-// clean removes passwords and signed queries from the URLs in err's text: that
-// is where registries put the permission to load a blob.
-func clean(err error) error {
+// clean removes secrets from err's text, and passwords and signed queries from its
+// URLs: that is where registries put the permission to load a blob.
+func (r *Request) clean(err error) error {
 	text := cleanText(err.Error())
+	if r.redact != nil {
+		text = r.redact(text)
+	}
 	if len(text) > maxText { // what was done stands at one end, and why it failed at the other
 		text = strings.ToValidUTF8(text[:maxText/2], "") + " ... " + strings.ToValidUTF8(text[len(text)-maxText/2:], "")
 	}

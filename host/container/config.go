@@ -51,6 +51,9 @@ type Config struct {
 	// is loaded once. It is made when needed, and the caller removes it after
 	// the run. "": nothing is shared.
 	BlobDir string
+	// Redact takes secrets out of what registries and programs have said, before
+	// it is cut to a length. nil: nothing is taken out.
+	Redact func(string) string
 	// Logger may be nil.
 	Logger *slog.Logger
 }
@@ -82,6 +85,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Environ == nil {
 		c.Environ = os.LookupEnv
+	}
+	if c.Redact == nil {
+		c.Redact = func(text string) string { return text }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

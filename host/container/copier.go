@@ -30,6 +30,7 @@ func New(cfg Config, embedded, skopeo Engine) *Copier {
 // config's digest is r.ID. Faults that can pass are tried again. After an error,
 // which is an *Error, r.Dest is empty, unless it was not so before.
 func (c *Copier) Copy(ctx context.Context, r Request) (Info, error) {
+	r.redact = c.cfg.Redact
 	if err := r.check(); err != nil {
 		return Info{}, &Error{Kind: KindInvalid, Name: r.Name, Err: err}
 	}

@@ -41,6 +41,7 @@ func send(media string, data []byte) answer {
 // always is more often than anybody asks.
 const always = 1 << 20
 
+// adversary: B39
 func TestFaults(t *testing.T) {
 	registry := hosttest.StartRegistry(t, hosttest.RegistryOptions{})
 	l := gzipLayer(t, dockerLayer, "layer", 50000)
@@ -101,6 +102,8 @@ func TestFaults(t *testing.T) {
 }
 
 // TestRefused: a registry that is not there may come back.
+//
+// adversary: B39
 func TestRefused(t *testing.T) {
 	img := newImage(t, dockerManifest, "x", "amd64", gzipLayer(t, dockerLayer, "l", 10))
 	addr := hosttest.Refused(t)
@@ -114,6 +117,8 @@ func TestRefused(t *testing.T) {
 }
 
 // TestOtherID: the image is what its manifest says, and not what the item says.
+//
+// adversary: A12c
 func TestOtherID(t *testing.T) {
 	registry := hosttest.StartRegistry(t, hosttest.RegistryOptions{})
 	l := gzipLayer(t, dockerLayer, "layer", 50)

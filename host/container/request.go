@@ -78,6 +78,9 @@ type Request struct {
 	// Progress is told of bytes as they come; total is -1 while it is unknown.
 	// It is called from several goroutines and must be quick. May be nil.
 	Progress func(done, total int64)
+
+	// redact is that of the Copier's configuration; nil means none.
+	redact func(string) string
 }
 
 // Info tells how a copy went.

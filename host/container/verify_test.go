@@ -38,6 +38,8 @@ func copyWith(t *testing.T, leave func(r container.Request) error, change func(*
 }
 
 // TestVerifyDir: what an engine leaves is checked, whatever it says of it.
+//
+// adversary: A12c
 func TestVerifyDir(t *testing.T) {
 	img := newImage(t, dockerManifest, "x", "amd64", gzipLayer(t, dockerLayer, "l", 10))
 	other := newImage(t, dockerManifest, "y", "amd64", gzipLayer(t, dockerLayer, "l", 10))

@@ -97,6 +97,10 @@ type Config struct {
 	AddrPolicy func(ip netip.Addr) error
 	// Resolver resolves host names. Default nil: net.DefaultResolver.
 	Resolver *net.Resolver
+	// Redact takes secrets out of what servers have said, before it is cut to a
+	// length: half a secret is not recognized. What identifies a file for resuming
+	// is not kept when there is a secret in it. Default nil: nothing is taken out.
+	Redact func(string) string
 	// Logger gets one debug line for each attempt that failed. Default nil:
 	// nothing is logged.
 	Logger *slog.Logger
@@ -127,6 +131,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Environ == nil {
 		c.Environ = os.Getenv
+	}
+	if c.Redact == nil {
+		c.Redact = func(text string) string { return text }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

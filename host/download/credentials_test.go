@@ -25,6 +25,7 @@ func (e *env) fullRequest(client *hosttest.Pair, u string) Request {
 
 var identifying = []string{"X-Token", "Cookie", "X-Sealed", "Authorization"}
 
+// adversary: B19
 func TestCredentialsStayWithTheirOrigin(t *testing.T) {
 	overProtocols(t, func(t *testing.T, e *env) {
 		var client *hosttest.Pair
@@ -74,6 +75,7 @@ func TestCredentialsStayWithTheirOrigin(t *testing.T) {
 	})
 }
 
+// adversary: B19
 func TestCredentialsDoNotComeBack(t *testing.T) {
 	overProtocols(t, func(t *testing.T, e *env) {
 		other := e.start(hosttest.Options{Protocol: e.proto})
@@ -91,6 +93,8 @@ func TestCredentialsDoNotComeBack(t *testing.T) {
 }
 
 // TestClientCertificateNotOffered: even to a server that insists.
+//
+// adversary: B19
 func TestClientCertificateNotOffered(t *testing.T) {
 	for _, proto := range []hosttest.Protocol{hosttest.HTTPS1, hosttest.HTTPS2} {
 		e := newEnv(t, proto, Config{})
@@ -152,6 +156,8 @@ func TestSealedValueThatTakesTime(t *testing.T) {
 }
 
 // TestNoSecretsInErrors: neither in the text, nor in the fields, nor in Info.
+//
+// adversary: B37
 func TestNoSecretsInErrors(t *testing.T) {
 	e := newEnv(t, hosttest.HTTP, Config{MaxAttempts: 3, Resolver: hosttest.Resolver(t, nil)})
 	e.server.Script("/signed", hosttest.Redirect(302, "http://user:hunter2@nowhere.invalid/x?X-Amz-Signature=hunter2&plain=1"))
@@ -175,6 +181,7 @@ func TestNoSecretsInErrors(t *testing.T) {
 	}
 }
 
+// adversary: B18
 func TestDowngrade(t *testing.T) {
 	for _, allow := range []bool{false, true} {
 		for _, proto := range []hosttest.Protocol{hosttest.HTTPS1, hosttest.HTTPS2} {
@@ -195,6 +202,7 @@ func TestDowngrade(t *testing.T) {
 	}
 }
 
+// adversary: B17
 func TestRedirectLimits(t *testing.T) {
 	overProtocols(t, func(t *testing.T, e *env) {
 		info, err, target := e.fetch(e.server.FaultURL("redirect-endless", 0, filePath))
@@ -245,6 +253,8 @@ func TestRedirectorGetsAnotherChance(t *testing.T) {
 
 // TestAddrPolicy: what is asked for is the address behind the name, and the
 // denial is final.
+//
+// adversary: A10d
 func TestAddrPolicy(t *testing.T) {
 	var asked []netip.Addr
 	e := newEnv(t, hosttest.HTTP, Config{

@@ -95,7 +95,7 @@ func attempts(n int) string {
 // maxText is where the text of a cause is cut: it can quote what a server sent.
 const maxText = 400
 
-// shortened is an error whose text was cut.
+// shortened is an error whose text was redacted or cut.
 type shortened struct {
 	text string
 	err  error
@@ -104,11 +104,15 @@ type shortened struct {
 func (e *shortened) Error() string { return e.text }
 func (e *shortened) Unwrap() error { return e.err }
 
-// shorten cuts the text of err, if it is too long for a log line.
-func shorten(err error) error {
-	text := err.Error()
-	if len(text) <= maxText {
+// shorten redacts the text of err, and cuts it if it is too long for a log line.
+func shorten(err error, redact func(string) string) error {
+	said := err.Error()
+	text := redact(said)
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "..."
+	}
+	if text == said {
 		return err
 	}
-	return &shortened{strings.ToValidUTF8(text[:maxText], "") + "...", err}
+	return &shortened{text, err}
 }

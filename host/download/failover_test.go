@@ -11,6 +11,7 @@ import (
 	"github.com/sourcehost/sourcehost/host/hosttest"
 )
 
+// adversary: B35
 func TestFailover(t *testing.T) {
 	overProtocols(t, func(t *testing.T, e *env) {
 		second := e.start(hosttest.Options{Protocol: e.proto})
@@ -30,6 +31,8 @@ func TestFailover(t *testing.T) {
 
 // TestResumeOnAnotherMirror: a mirror with the same ETag continues where the
 // other one broke off.
+//
+// adversary: B35
 func TestResumeOnAnotherMirror(t *testing.T) {
 	e := newEnv(t, hosttest.HTTPS2, Config{})
 	second := e.start(hosttest.Options{Protocol: e.proto})
@@ -40,6 +43,8 @@ func TestResumeOnAnotherMirror(t *testing.T) {
 
 // TestRoundAndRound: faults that can pass are tried in a circle, those that
 // cannot drop out, and the attempts of all URLs together are limited.
+//
+// adversary: B36
 func TestRoundAndRound(t *testing.T) {
 	e := newEnv(t, hosttest.HTTP, Config{})
 	a, b, c := e.server.FaultURL("503", 0, filePath), e.server.FaultURL("404", 0, filePath), e.server.FaultURL("500", 0, filePath)
@@ -64,6 +69,8 @@ func TestRoundAndRound(t *testing.T) {
 
 // TestFinalOnLast: the last mirror's 404 ends the fetch, and the others' causes
 // are told.
+//
+// adversary: B6
 func TestFinalOnLast(t *testing.T) {
 	e := newEnv(t, hosttest.HTTP, Config{})
 	info, err, target := e.fetch(e.server.FaultURL("403", 0, filePath), e.server.FaultURL("404", 0, filePath))
@@ -81,6 +88,7 @@ func TestRetryAfterHoldsOneURL(t *testing.T) {
 	}
 }
 
+// adversary: B1
 func TestRefused(t *testing.T) {
 	for _, scheme := range []string{"http", "https"} {
 		e := newEnv(t, hosttest.HTTP, Config{})
@@ -103,6 +111,7 @@ func TestConnectTimeout(t *testing.T) {
 	}
 }
 
+// adversary: B33
 func TestUnknownHost(t *testing.T) {
 	for _, scheme := range []string{"http", "https"} {
 		e := newEnv(t, hosttest.HTTP, Config{Resolver: hosttest.Resolver(t, nil)})
@@ -113,6 +122,8 @@ func TestUnknownHost(t *testing.T) {
 
 // TestDeadIPv6: the name has an IPv6 address that swallows everything, and an
 // IPv4 address that works.
+//
+// adversary: B34
 func TestDeadIPv6(t *testing.T) {
 	for _, proto := range hosttest.Protocols {
 		t.Run(string(proto), func(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 
 // TestFaults is the table of what servers do wrong, each over HTTP/1.1 with and
 // without TLS and over HTTP/2.
+//
+// adversary: B2, B3, B5, B6, B7, B10, B11, B12, B13, B16, B20, B23, B25, B26
 func TestFaults(t *testing.T) {
 	script := func(b ...hosttest.Behaviour) []hosttest.Behaviour { return b }
 	rows := []struct {
@@ -78,6 +80,8 @@ func TestFaults(t *testing.T) {
 
 // TestLongerThanAnnounced: over HTTP/1.1 what comes after the announced bytes is
 // not part of the message; over HTTP/2 it breaks the stream.
+//
+// adversary: B4
 func TestLongerThanAnnounced(t *testing.T) {
 	for _, proto := range []hosttest.Protocol{hosttest.HTTP, hosttest.HTTPS1} {
 		t.Run(string(proto), func(t *testing.T) {
@@ -102,6 +106,8 @@ func TestLongerThanAnnounced(t *testing.T) {
 }
 
 // TestH2Streams: a stream that is reset fails alone, and is tried again.
+//
+// adversary: B2
 func TestH2Streams(t *testing.T) {
 	e := newEnv(t, hosttest.HTTPS2, Config{})
 	raw := hosttest.StartRawH2(t, e.pair, func(c *hosttest.H2Conn, stream uint32) {
@@ -123,6 +129,8 @@ func TestH2Streams(t *testing.T) {
 
 // TestH2GoAway: a server that closes the connection before it has looked at the
 // request is asked again at once.
+//
+// adversary: B38
 func TestH2GoAway(t *testing.T) {
 	e := newEnv(t, hosttest.HTTPS2, Config{})
 	var requests atomic.Int64
@@ -139,6 +147,7 @@ func TestH2GoAway(t *testing.T) {
 	want{attempts: 1}.check(t, info, asError(t, err), target)
 }
 
+// adversary: B8, B9
 func TestRetryAfter(t *testing.T) {
 	rows := []struct {
 		name     string
@@ -165,6 +174,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// adversary: B36
 func TestBackoffGrows(t *testing.T) {
 	e := newEnv(t, hosttest.HTTP, Config{BackoffBase: time.Second, BackoffMax: 5 * time.Second, MaxAttempts: 6})
 	e.server.Script(filePath, hosttest.Status(503))
@@ -182,6 +192,8 @@ func TestBackoffGrows(t *testing.T) {
 }
 
 // TestSlow: transfers and servers that take too long.
+//
+// adversary: B14, B15
 func TestSlow(t *testing.T) {
 	rows := []struct {
 		name  string
@@ -221,6 +233,7 @@ func TestSlowTarget(t *testing.T) {
 	want{attempts: 1}.check(t, info, asError(t, err), target)
 }
 
+// adversary: B26
 func TestNotHTTP(t *testing.T) {
 	for _, proto := range []hosttest.Protocol{hosttest.HTTP, hosttest.HTTPS1} {
 		e := newEnv(t, proto, Config{MaxAttempts: 2})
@@ -243,6 +256,8 @@ func TestNotHTTP(t *testing.T) {
 }
 
 // TestGzipStays: a packed file is stored packed, whatever the server calls it.
+//
+// adversary: B24
 func TestGzipStays(t *testing.T) {
 	overProtocols(t, func(t *testing.T, e *env) {
 		e.server.Script(filePath, hosttest.Packed)
@@ -264,6 +279,8 @@ func TestLongErrorsAreCut(t *testing.T) {
 }
 
 // TestWebPage: a portal answers everything with 200 and a page.
+//
+// adversary: B5
 func TestWebPage(t *testing.T) {
 	e := newEnv(t, hosttest.HTTP, Config{})
 	e.server.Script(filePath, func(x *hosttest.Exchange) { x.W.Write([]byte("<html>please log in</html>")) })

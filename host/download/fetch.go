@@ -152,7 +152,7 @@ func (f *fetch) connect(s *source, unreached bool) {
 
 // note records a failed attempt and decides when s may be tried again.
 func (f *fetch) note(s *source, flt *fault) {
-	flt.err = shorten(flt.err)
+	flt.err = shorten(flt.err, f.e.cfg.Redact)
 	s.last = flt
 	s.again = flt.again
 	s.failures++

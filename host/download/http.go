@@ -184,13 +184,23 @@ func (c *chain) fill(sealed SealedHeader) (string, error) {
 	}
 }
 
+// validator is what the file can be resumed by; a secret that the server repeats in
+// it must not get onto the disk.
+func (c *chain) validator(resp *http.Response) string {
+	v := validatorOf(resp.Header, resp.ContentLength)
+	if c.f.e.cfg.Redact(v) != v {
+		return ""
+	}
+	return v
+}
+
 // receive brings the body of resp to the target, or says what its status means.
 func (c *chain) receive(resp *http.Response) *fault {
 	b := &body{f: c.f, ctx: c.ctx, transfer: &transfer{cancel: c.cancel}, total: resp.ContentLength}
 	resuming := c.part.offset > 0
 	switch code := resp.StatusCode; {
 	case code == http.StatusOK || code == http.StatusNonAuthoritativeInfo:
-		if err := c.f.t.Reset(resp.ContentLength, validatorOf(resp.Header, resp.ContentLength)); err != nil {
+		if err := c.f.t.Reset(resp.ContentLength, c.validator(resp)); err != nil {
 			resp.Body.Close()
 			return diskFault(err)
 		}

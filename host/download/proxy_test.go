@@ -71,6 +71,8 @@ func TestSilentProxies(t *testing.T) {
 }
 
 // TestProxyRefusals: errors name the proxy, never its password.
+//
+// adversary: B31, B32
 func TestProxyRefusals(t *testing.T) {
 	overProtocols(t, func(t *testing.T, e *env) {
 		e.engine.cfg.MaxAttempts = 3

@@ -99,6 +99,8 @@ func TestNotResumable(t *testing.T) {
 }
 
 // TestRangesOtherwiseWrong: 206 answers that do not fit what was asked.
+//
+// adversary: B21
 func TestRangesOtherwiseWrong(t *testing.T) {
 	part := func(header map[string]string) hosttest.Behaviour {
 		return func(x *hosttest.Exchange) {

@@ -20,6 +20,7 @@ func overTLS(t *testing.T, fn func(t *testing.T, e *env)) {
 	}
 }
 
+// adversary: B27, B28, B29
 func TestBadCertificates(t *testing.T) {
 	overTLS(t, func(t *testing.T, e *env) {
 		other, err := hosttest.NewCA(t.TempDir(), "other")
@@ -55,6 +56,7 @@ func TestBadCertificates(t *testing.T) {
 	})
 }
 
+// adversary: B30
 func TestClientCertificate(t *testing.T) {
 	overTLS(t, func(t *testing.T, e *env) {
 		e.engine.cfg.MaxAttempts = 3

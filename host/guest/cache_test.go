@@ -106,6 +106,8 @@ func TestCacheIsUsed(t *testing.T) {
 
 // The compiled code in the cache must be what is run: an entry that holds the
 // code of another plugin, with matching checksums, shows.
+//
+// adversary: A13a
 func TestCacheIsRead(t *testing.T) {
 	t.Parallel()
 	c := newCached(t)
@@ -134,6 +136,7 @@ func TestCacheIsRead(t *testing.T) {
 	}
 }
 
+// adversary: A13a, A13b, A13c
 func TestCacheDamage(t *testing.T) {
 	t.Parallel()
 	change := func(fn func(data []byte) []byte) func(*testing.T, *cached) {
@@ -203,6 +206,7 @@ func TestCacheDamage(t *testing.T) {
 	}
 }
 
+// adversary: A13c
 func TestCacheFolderIsRefused(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -266,6 +270,7 @@ func TestCacheKeys(t *testing.T) {
 	}
 }
 
+// adversary: A14a
 func TestCacheConcurrently(t *testing.T) {
 	t.Parallel()
 	c := newCached(t)

@@ -67,6 +67,8 @@ func TestMissingHookCostsNothing(t *testing.T) {
 
 // What WASI shows to a guest: nothing of the machine, and the same each time
 // unless clock and random were granted.
+//
+// adversary: A11a, A11b, A11c
 func TestWorld(t *testing.T) {
 	t.Setenv("SOURCEHOST_TEST", "visible")
 	wasm := build(t, "world")

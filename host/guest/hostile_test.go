@@ -15,6 +15,7 @@ import (
 	"github.com/sourcehost/sourcehost/internal/abi"
 )
 
+// adversary: A5c
 func TestTraps(t *testing.T) { everywhere(t, testTraps) }
 
 func testTraps(t *testing.T, newPool poolMaker) {
@@ -41,6 +42,7 @@ func testTraps(t *testing.T, newPool poolMaker) {
 	wantError(t, pool.Start(ctx), Trap, abi.Setup, "unreachable")
 }
 
+// adversary: A5a, A5b
 func TestInitFaults(t *testing.T) {
 	t.Parallel()
 	_, err := newPool(t, "trap_init", Limits{}).Call(context.Background(), abi.Prepare, nil, nil)
@@ -51,6 +53,7 @@ func TestInitFaults(t *testing.T) {
 	wantError(t, err, Refused, "", "out of bounds memory access")
 }
 
+// adversary: A1a
 func TestInfiniteLoop(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, "loop", Limits{HookTime: hookTime})
@@ -63,6 +66,7 @@ func TestInfiniteLoop(t *testing.T) {
 	}
 }
 
+// adversary: A1a
 func TestCancelLoop(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, "loop", Limits{})
@@ -78,6 +82,7 @@ func TestCancelLoop(t *testing.T) {
 	}
 }
 
+// adversary: A3a
 func TestMemoryBomb(t *testing.T) { everywhere(t, testMemoryBomb) }
 
 func testMemoryBomb(t *testing.T, newPool poolMaker) {
@@ -86,6 +91,7 @@ func testMemoryBomb(t *testing.T, newPool poolMaker) {
 	wantError(t, err, MemoryLimit, abi.Prepare, "more than the 8388608 bytes of memory that it may have: unreachable")
 }
 
+// adversary: A3c
 func TestDeepRecursion(t *testing.T) { everywhere(t, testDeepRecursion) }
 
 func testDeepRecursion(t *testing.T, newPool poolMaker) {
@@ -94,6 +100,7 @@ func testDeepRecursion(t *testing.T, newPool poolMaker) {
 	wantError(t, err, Trap, abi.Prepare, "stack overflow")
 }
 
+// adversary: A3b
 func TestTableBomb(t *testing.T) { everywhere(t, testTableBomb) }
 
 func testTableBomb(t *testing.T, newPool poolMaker) {
@@ -103,6 +110,7 @@ func testTableBomb(t *testing.T, newPool poolMaker) {
 	wantError(t, err, Reported, abi.Prepare, "the hook returned 9 and set no error")
 }
 
+// adversary: A8a
 func TestOutputLimit(t *testing.T) { everywhere(t, testOutputLimit) }
 
 func testOutputLimit(t *testing.T, newPool poolMaker) {
@@ -111,6 +119,7 @@ func testOutputLimit(t *testing.T, newPool poolMaker) {
 	wantError(t, err, OutputLimit, abi.Prepare, "the output has more than 1048576 bytes")
 }
 
+// adversary: A9a
 func TestLogLimit(t *testing.T) { everywhere(t, testLogLimit) }
 
 func testLogLimit(t *testing.T, newPool poolMaker) {
@@ -125,6 +134,7 @@ func testLogLimit(t *testing.T, newPool poolMaker) {
 	}
 }
 
+// adversary: A9b
 func TestCallLimit(t *testing.T) { everywhere(t, testCallLimit) }
 
 func testCallLimit(t *testing.T, newPool poolMaker) {
@@ -137,6 +147,7 @@ func testCallLimit(t *testing.T, newPool poolMaker) {
 	}
 }
 
+// adversary: A9c
 func TestStdoutFlood(t *testing.T) { everywhere(t, testStdoutFlood) }
 
 func testStdoutFlood(t *testing.T, newPool poolMaker) {
@@ -171,6 +182,7 @@ func testStderrAndExit(t *testing.T, newPool poolMaker) {
 	}
 }
 
+// adversary: A11b
 func TestSleep(t *testing.T) {
 	t.Parallel()
 	wasm := build(t, "sleep")
@@ -219,6 +231,7 @@ const (
 	driveCall
 )
 
+// adversary: A7a, A7b
 func TestBadPointers(t *testing.T) { everywhere(t, testBadPointers) }
 
 func testBadPointers(t *testing.T, newPool poolMaker) {
@@ -254,6 +267,9 @@ func testBadPointers(t *testing.T, newPool poolMaker) {
 			if !strings.Contains(e.Stack, "sourcehost_v1.") {
 				t.Errorf("%s, %s: no stack in %+v", what, name, e)
 			}
+			if len(pool.idle) != 0 {
+				t.Errorf("%s, %s: the instance is still in use", what, name)
+			}
 		}
 	}
 	if h.called() != 0 || len(h.logged()) != 0 {
@@ -262,6 +278,8 @@ func testBadPointers(t *testing.T, newPool poolMaker) {
 }
 
 // What touches the edges of the memory, or overlaps, is no fault.
+//
+// adversary: A7c
 func TestGoodPointers(t *testing.T) { everywhere(t, testGoodPointers) }
 
 func testGoodPointers(t *testing.T, newPool poolMaker) {
@@ -309,6 +327,7 @@ func testMessageLimits(t *testing.T, newPool poolMaker) {
 	wantError(t, err, OutputLimit, abi.Prepare, "the error has 1001 bytes: expected at most 1000")
 }
 
+// adversary: A10a
 func TestDeniedCall(t *testing.T) { everywhere(t, testDeniedCall) }
 
 func testDeniedCall(t *testing.T, newPool poolMaker) {
@@ -351,6 +370,7 @@ func compileBomb(functions, size int) []byte {
 	return append(wasm, section(10, code)...)
 }
 
+// adversary: A4a
 func TestCompileBomb(t *testing.T) {
 	t.Parallel()
 	hooks := []abi.Hook{abi.Prepare}
@@ -371,6 +391,8 @@ func TestCompileBomb(t *testing.T) {
 
 // What a guest does after its call was given up does not reach the host, and
 // ends it.
+//
+// adversary: A1d
 func TestGivenUpGuestIsEnded(t *testing.T) {
 	t.Parallel()
 	r := newRuntime(t, Config{Limits: Limits{HookTime: hookTime}})

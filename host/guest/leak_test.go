@@ -54,6 +54,8 @@ func count(t *testing.T, dirs ...string) held {
 }
 
 // However a worker ends, nothing is left of it.
+//
+// adversary: A14e
 func TestWorkersLeaveNothing(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
@@ -116,6 +118,8 @@ func hostLoop(file string) {
 }
 
 // Workers end with their host, also when it is killed.
+//
+// adversary: A14d
 func TestWorkersEndWithTheirHost(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "loop.wasm")

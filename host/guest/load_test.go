@@ -17,6 +17,7 @@ import (
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
+// adversary: A3b, A4e, A6a, A6b, A6c, A6d
 func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
 	tests := map[string][]string{
@@ -47,6 +48,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+// adversary: A6a, A6d
 func TestLoadRefusesManifest(t *testing.T) {
 	t.Parallel()
 	wasm := assemble(t, "loop")
@@ -64,6 +66,7 @@ func TestLoadRefusesManifest(t *testing.T) {
 	wantError(t, err, Refused, "", "abi: expected 1, found 2")
 }
 
+// adversary: A4a
 func TestLoadLimits(t *testing.T) {
 	t.Parallel()
 	wasm := build(t, "loop")
@@ -98,6 +101,8 @@ func TestLoadDoesNotCompile(t *testing.T) {
 }
 
 // Truncated and random files must be refused, or fail later with an error.
+//
+// adversary: A4c, A4d
 func TestLoadHostileBytes(t *testing.T) {
 	t.Parallel()
 	wasm := build(t, "conformance")
@@ -118,6 +123,8 @@ func TestLoadHostileBytes(t *testing.T) {
 }
 
 // What the checks accept of broken files is loaded and called, in a worker.
+//
+// adversary: A4d
 func TestCallHostileBytes(t *testing.T) {
 	t.Parallel()
 	wasm := build(t, "conformance")
@@ -144,6 +151,8 @@ func TestCallHostileBytes(t *testing.T) {
 }
 
 // A module of 64 MiB is refused, whatever it holds.
+//
+// adversary: A4b
 func TestHugeModule(t *testing.T) {
 	t.Parallel()
 	section := binary.AppendUvarint([]byte{0}, 64<<20)

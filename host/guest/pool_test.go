@@ -10,6 +10,7 @@ import (
 	"github.com/sourcehost/sourcehost/internal/abi"
 )
 
+// adversary: A5c
 func TestInstancesAreReusedAndDiscarded(t *testing.T) {
 	everywhere(t, testInstancesAreReusedAndDiscarded)
 }
@@ -82,6 +83,7 @@ func askPool(t *testing.T, instances int, trusted bool, l Limits) *Pool {
 	return pool
 }
 
+// adversary: A14a
 func TestConcurrentCalls(t *testing.T) {
 	t.Parallel()
 	pool := askPool(t, 3, true, Limits{})
@@ -114,6 +116,8 @@ func TestConcurrentCalls(t *testing.T) {
 }
 
 // A call of a trusted plugin cannot be interrupted: it is given up.
+//
+// adversary: A1d
 func TestTrustedCallIsGivenUp(t *testing.T) {
 	t.Parallel()
 	pool := askPool(t, 1, true, Limits{HookTime: hookTime})
@@ -155,6 +159,7 @@ func TestTooManyGivenUp(t *testing.T) {
 	wantError(t, err, Deadline, "", "no more are begun")
 }
 
+// adversary: A14b
 func TestCloseDuringCall(t *testing.T) {
 	t.Parallel()
 	for _, trusted := range []bool{true, false} {
@@ -183,6 +188,8 @@ func TestCloseDuringCall(t *testing.T) {
 }
 
 // Closing the runtime must not free code that runs.
+//
+// adversary: A14b
 func TestRuntimeCloseDuringCall(t *testing.T) {
 	t.Parallel()
 	r := NewRuntime(Config{})
@@ -205,6 +212,7 @@ func TestRuntimeCloseDuringCall(t *testing.T) {
 	close(host.release)
 }
 
+// adversary: A5c, A14a
 func TestManyCallsAndTraps(t *testing.T) {
 	t.Parallel()
 	wasm := pack(t, assemble(t, "counter"), hooksOf(t, "counter"), 4)

@@ -50,6 +50,8 @@ func collectAlways(t *testing.T) func() int {
 // Guests that never end are killed at their deadline, while the host collects
 // garbage, which waits for code that runs in its own process, and while other plugins
 // are called.
+//
+// adversary: A1a, A1b, A1c, A1d, A2
 func TestEndlessGuestsAreKilled(t *testing.T) {
 	collections := collectAlways(t)
 	limits := Limits{HookTime: hookTime, Calls: 1 << 30}
@@ -98,6 +100,8 @@ func gone(t *testing.T, pid int) {
 }
 
 // What a guest can fill, it fills in its own process and up to its limits.
+//
+// adversary: A3a, A3b, A3c
 func TestBombsAreBounded(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
@@ -133,6 +137,8 @@ func TestBombsAreBounded(t *testing.T) {
 }
 
 // What the kernel refuses a process ends it, and is told.
+//
+// adversary: A3a
 func TestProcessMemoryLimit(t *testing.T) {
 	t.Parallel()
 	if underRace() {
@@ -159,6 +165,8 @@ func TestProcessMemoryLimit(t *testing.T) {
 }
 
 // A process that is gone is replaced, and a call that had no effect made once more.
+//
+// adversary: A14c
 func TestDeadWorkerIsReplaced(t *testing.T) {
 	t.Parallel()
 	pool := newPool(t, "counter", Limits{})
@@ -181,6 +189,8 @@ func TestDeadWorkerIsReplaced(t *testing.T) {
 }
 
 // A call that has asked for something is not repeated.
+//
+// adversary: A14c
 func TestDeadWorkerAfterOperation(t *testing.T) {
 	t.Parallel()
 	for _, hook := range []abi.Hook{abi.Prepare, abi.FetchOne} {
@@ -280,6 +290,8 @@ func says(t testing.TB, frames ...any) []byte {
 }
 
 // A worker is not believed more than a guest.
+//
+// adversary: A9d
 func TestForgedFrames(t *testing.T) {
 	t.Parallel()
 	ask := frame.AppendAsk(nil, "env/v1")
@@ -355,6 +367,8 @@ func FuzzListen(f *testing.F) {
 
 // A process that prints why it gives up, or speaks nonsense, is killed, and its words
 // are part of the error.
+//
+// adversary: A9d
 func TestObituary(t *testing.T) {
 	t.Parallel()
 	p := load(t, newRuntime(t, Config{}), Source{Wasm: build(t, "counter")})
@@ -389,6 +403,8 @@ func TestObituary(t *testing.T) {
 }
 
 // Operations of several workers at once, and closing meanwhile.
+//
+// adversary: A14a, A14b
 func TestWorkersConcurrently(t *testing.T) {
 	t.Parallel()
 	wasm := pack(t, assemble(t, "ask"), hooksOf(t, "ask"), 4)

@@ -47,6 +47,7 @@ func lines(p Problems) []string {
 	return all
 }
 
+// adversary: C9i
 func TestSourceProblems(t *testing.T) {
 	s := curlSchema(t)
 	at := "/sources/c/items/" + sha256
@@ -152,6 +153,7 @@ func TestManyProblemsAreCounted(t *testing.T) {
 	}
 }
 
+// adversary: C9i, C9j
 func TestValueProblems(t *testing.T) {
 	for _, c := range []struct{ schema, value, want string }{
 		{`{"enum":["docker","containers-storage"]}`, `"dokcer"`, `: expected "docker" or "containers-storage", found the string "dokcer"; did you mean "docker"?`},

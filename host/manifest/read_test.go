@@ -71,6 +71,7 @@ func TestManifestWithoutSources(t *testing.T) {
 	}
 }
 
+// adversary: C9h, C9i, C9j
 func TestFrameProblems(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                    `: the manifest is empty; expected a JSON object`,
@@ -89,6 +90,7 @@ func TestFrameProblems(t *testing.T) {
 		`{"sources":{"s":{"options":-1}}}`:                         `/sources/s/options: expected the options as an object, found the number -1`,
 		`{"sources":{"org.osbuild.files":{"urls":{},"items":{}}}}`: `/sources/org.osbuild.files/items: the items stand in "urls" already; keep one of both`,
 		"\xef\xbb\xbf{}":                                           `: the manifest begins with a byte order mark; save it as UTF-8 without one`,
+		"{\"sources\":{\"s\":{\"items\":{\"a\":\"\xff\"}}}}":       `/sources/s/items/a: invalid UTF-8 in a string (line 1, byte 32 of it)`,
 		"\xff\xfe{\x00":                                            `: the manifest is in UTF-16; expected UTF-8`,
 		"\x1f\x8b\x08":                                             `: the manifest is compressed with gzip; unpack it first`,
 		"{\n \"sources\": {\"s\": x}}":                             `/sources/s: expected a value, found 'x' (line 2, byte 19 of it)`,
@@ -138,6 +140,7 @@ func TestMalformedNamesTheSource(t *testing.T) {
 	}
 }
 
+// adversary: C9f, C9g
 func TestLimits(t *testing.T) {
 	deep := `{"sources":{"s":{"items":{"k":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + `}}}}`
 	if _, err := Parse([]byte(deep), Options{}); err == nil || !strings.Contains(err.Error(), "nested") || !strings.HasPrefix(err.Error(), "/sources/s/items/k/0") {
@@ -154,11 +157,16 @@ func TestLimits(t *testing.T) {
 	if _, err := Read(r, Options{MaxBytes: 1 << 20}); err == nil || r.n > 2<<20 {
 		t.Errorf("%v after %d bytes", err, r.n)
 	}
+	r = &countingReader{}
+	if _, err := Read(r, Options{}); err == nil || !strings.Contains(err.Error(), "larger than 134217728 bytes, the limit") || r.n > 200<<20 {
+		t.Errorf("200 MB: %v after %d bytes", err, r.n)
+	}
 	if _, err := Read(io.MultiReader(strings.NewReader("{"), errReader{}), Options{}); !errors.Is(err, errBroken) {
 		t.Errorf("a reader that fails: %v", err)
 	}
 }
 
+// adversary: C9f
 func TestTooManyItems(t *testing.T) {
 	text := `{"sources":{"a":{"items":{"1":0,"2":0}},"b":{"items":{"3":0,"4":0}}}}`
 	if _, err := Parse([]byte(text), Options{MaxItems: 4}); err != nil {

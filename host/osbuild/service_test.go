@@ -227,6 +227,8 @@ func TestLongReply(t *testing.T) {
 
 // The end of the connection is noticed while something runs, also when more
 // requests wait to be read.
+//
+// adversary: C6
 func TestCloseStopsWork(t *testing.T) {
 	started := make(chan struct{})
 	f := &fake{run: func(ctx context.Context, req host.Request) (*host.Result, error) {
@@ -252,6 +254,8 @@ func TestCloseStopsWork(t *testing.T) {
 }
 
 // Work that does not stop is abandoned.
+//
+// adversary: C6
 func TestAbandon(t *testing.T) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

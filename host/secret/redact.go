@@ -54,7 +54,9 @@ func (r *Resolver) learn(name, value string) {
 	r.resolved = append(r.resolved, known{name, value})
 	var all []form
 	for _, k := range r.resolved {
-		for _, f := range forms(k.value) {
+		list := forms(k.value)
+		slices.Sort(list)
+		for _, f := range slices.Compact(list) {
 			all = append(all, form{f, k.name})
 		}
 	}
@@ -71,22 +73,38 @@ func (r *Resolver) learn(name, value string) {
 // forms are the spellings under which a value could appear in a text.
 func forms(value string) []string {
 	all := append(spellings(value), trimmed(value)...)
-	if strings.Contains(value, "\n") {
-		for line := range strings.Lines(value) {
-			line = strings.TrimRight(line, "\r\n")
-			// The first and last line of a PEM block are no secret.
-			if len(line) >= longLine && !strings.HasPrefix(line, "-----") {
-				all = append(all, spellings(line)...)
+	// A value that looks escaped itself is decoded by whoever decodes what is around it.
+	for range escapeDepth {
+		plain, _ := unescape(value, positions(len(value)))
+		if len(plain) == len(value) || len(plain) < MinLength {
+			break
+		}
+		all, value = append(all, spellings(plain)...), plain
+	}
+	return append(all, pieces(value)...)
+}
+
+// pieces are the spellings of the lines and words of a value that are long enough to
+// be hidden on their own.
+func pieces(value string) (all []string) {
+	for line := range strings.Lines(value) {
+		line = strings.TrimRight(line, "\r\n")
+		// The first and last line of a PEM block are no secret.
+		if strings.HasPrefix(line, "-----") {
+			continue
+		}
+		for _, part := range append(strings.Fields(line), line) {
+			if len(part) >= longPiece && len(part) < len(value) {
+				all = append(all, spellings(part)...)
 			}
 		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return all
 }
 
-// longLine is the length from which on a single line of a value with several
-// lines is hidden on its own, since logs are written line by line.
-const longLine = 16
+// longPiece is the length from which on a line or a word of a value is hidden on its
+// own: logs are written line by line, and what parses a protocol quotes words.
+const longPiece = 16
 
 // trimmed returns the spelling without white space at the ends, which servers
 // and header parsers take off, unless too little is left of it.

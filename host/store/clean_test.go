@@ -121,6 +121,8 @@ func TestCleanLinksInside(t *testing.T) {
 }
 
 // TestCleanStaging checks what of our own is removed.
+//
+// adversary: C1f
 func TestCleanStaging(t *testing.T) {
 	f := newFiles(t)
 	key := func(n uint64) Key { return keyOf(t, content(n, 2*resumeMin)) }

@@ -14,6 +14,8 @@ import (
 
 // TestCommitOrder checks that content is synced before names, and all names before
 // that of the commit.
+//
+// adversary: C2
 func TestCommitOrder(t *testing.T) {
 	from, keys := newStoreOf(t, 1)
 	source := openCommits(t, from, kernel{})
@@ -106,6 +108,8 @@ func TestCommitFaults(t *testing.T) {
 
 // TestNamesOnDisk has the sync of names fail after objects were named: the commit must
 // not get its name then.
+//
+// adversary: C2
 func TestNamesOnDisk(t *testing.T) {
 	from, keys := newStoreOf(t, 1)
 	source := openCommits(t, from, kernel{})

@@ -378,6 +378,8 @@ func TestStageCommit(t *testing.T) {
 }
 
 // TestStageRefusesWrongObjects puts wrong bytes into the scratch repository.
+//
+// adversary: A12d
 func TestStageRefusesWrongObjects(t *testing.T) {
 	from, keys := newStoreOf(t, 1)
 	source := openCommits(t, from, kernel{})
@@ -421,6 +423,8 @@ func TestStageRefusesWrongObjects(t *testing.T) {
 
 // TestCommitModes refuses a repository of another mode, and completes one whose
 // making was interrupted.
+//
+// adversary: C11
 func TestCommitModes(t *testing.T) {
 	from, keys := newStoreOf(t, 1)
 	source := openCommits(t, from, kernel{})

@@ -101,6 +101,8 @@ func sourceStore(t *testing.T, j job) (dir string, keys []Key) {
 // TestCopyCrash kills a process that copies at its disk operations and at random
 // times. After each kill every entry that is there must be whole, and a new run must
 // complete all and leave nothing behind.
+//
+// adversary: C1d
 func TestCopyCrash(t *testing.T) {
 	kills := min(*crashPoints, 25)
 	j := job{Seed: 11, Small: 4, Large: 1}
@@ -178,6 +180,8 @@ func checkCopied(t *testing.T, j job, from *Store, keys []Key, ostree bool) {
 }
 
 // TestCopyTwoProcesses lets processes copy into the same store.
+//
+// adversary: C4
 func TestCopyTwoProcesses(t *testing.T) {
 	j := job{Dir: t.TempDir(), Seed: 12, Small: 10, Large: 1, Umask: 0o077}
 	var keys []Key
@@ -349,6 +353,8 @@ func TestCopyTreeRefusesLinks(t *testing.T) {
 }
 
 // TestCopyFull copies into a file system that is full.
+//
+// adversary: C3a
 func TestCopyFull(t *testing.T) {
 	from := newFiles(t)
 	key := mustPut(t, from, content(5, 200_000))

@@ -14,6 +14,8 @@ import (
 // TestCrash kills a process that stages and commits at many points: every second
 // time at one of its disk operations, otherwise after a random time. After each
 // kill every entry must match its key; then a new run must complete the store.
+//
+// adversary: C1b
 func TestCrash(t *testing.T) {
 	const seed = 42
 	random := rand.New(rand.NewPCG(seed, uint64(time.Now().UnixNano())))
@@ -111,6 +113,8 @@ func verifyAll(t *testing.T, f *Files) int {
 
 // TestTwoProcesses lets processes and goroutines want the same items: each is
 // produced once, and all succeed.
+//
+// adversary: C4
 func TestTwoProcesses(t *testing.T) {
 	j := job{Dir: t.TempDir(), Seed: 7, Small: 30, Large: 2, Twice: true, Slow: 2 * time.Millisecond}
 	j.Log = filepath.Join(t.TempDir(), "produced")
@@ -137,6 +141,8 @@ func TestTwoProcesses(t *testing.T) {
 }
 
 // TestTakeOver kills the process that has an item while another one waits for it.
+//
+// adversary: C1b
 func TestTakeOver(t *testing.T) {
 	j := job{Dir: t.TempDir(), Seed: 9, Large: 1, Slow: time.Hour, Log: filepath.Join(t.TempDir(), "produced")}
 	c := start(t, j)
@@ -173,6 +179,8 @@ func TestTakeOver(t *testing.T) {
 }
 
 // TestUmask checks the modes of what a process with umask 077 makes.
+//
+// adversary: C11
 func TestUmask(t *testing.T) {
 	dir := t.TempDir()
 	j := job{Dir: filepath.Join(dir, "a", "b"), Seed: 3, Small: 2, Large: 1, Umask: 0o077}

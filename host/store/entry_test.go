@@ -27,6 +27,8 @@ func corruptions(outside string) map[string]func(path string) error {
 
 // TestCorruptEntries checks, for everything that may stand under an entry's name,
 // that it is found, never taken for the entry, and can be repaired.
+//
+// adversary: C8a, C8b, C8c
 func TestCorruptEntries(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "precious")
 	if err := os.Mkdir(outside, 0o755); err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 )
 
+// adversary: C9a, C9b, C9c, C9d, C9e
 func TestParseKey(t *testing.T) {
 	hex := func(n int) string { return strings.Repeat("0a", n/2) }
 	for _, good := range []string{"md5:" + hex(32), "sha1:" + hex(40), "sha256:" + hex(64), "sha384:" + hex(96), "sha512:" + hex(128)} {

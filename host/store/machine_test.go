@@ -37,6 +37,8 @@ func mount(t *testing.T, options string) string {
 // TestDiskFull fills a small file system: a body fails when the disk is full,
 // whatever size was announced, and leaves neither a name nor a file, which would
 // take the space from others.
+//
+// adversary: C3a
 func TestDiskFull(t *testing.T) {
 	dir := mount(t, "size=4m")
 	_, f := openStore(t, dir, kernel{})
@@ -82,6 +84,39 @@ func TestDiskFull(t *testing.T) {
 	wantEntry(t, f, sound)
 }
 
+// TestQuota has each operation meet a quota that is used up, as file systems tell it
+// when they write, when they sync (NFS) or when they name: the error says what and
+// where, nothing is left under a name or in the way, and with space all is well.
+//
+// adversary: C3b
+func TestQuota(t *testing.T) {
+	for _, broken := range []string{"write", "syncFile", "rename"} {
+		t.Run(broken, func(t *testing.T) {
+			r := &recorder{fail: func(e string) error {
+				if strings.HasPrefix(e, broken) {
+					return unix.EDQUOT
+				}
+				return nil
+			}}
+			_, f := openStore(t, t.TempDir(), r)
+			data := content(1, bufferSize)
+			err := put(t.Context(), f, keyOf(t, data), data, "")
+			wantErrno(t, err, unix.EDQUOT)
+			if e := wantErr[*DiskError](t, err); !strings.Contains(e.Hint(), "quota") || !strings.Contains(e.Error(), f.content.path) {
+				t.Errorf("error %q with the hint %q", e, e.Hint())
+			}
+			if n := verifyAll(t, f); n != 0 {
+				t.Errorf("%d entries have a name", n)
+			}
+			wantNothingStaged(t, f)
+			r.mu.Lock()
+			r.fail = nil
+			r.mu.Unlock()
+			wantEntry(t, f, mustPut(t, f, data))
+		})
+	}
+}
+
 // readOnly makes a folder that cannot be changed, with what prepare puts in it.
 func readOnly(t *testing.T, prepare func(dir string)) string {
 	t.Helper()
@@ -105,6 +140,8 @@ func readOnly(t *testing.T, prepare func(dir string)) string {
 }
 
 // TestReadOnly uses what is in a read-only store, and says what cannot be done.
+//
+// adversary: C3c
 func TestReadOnly(t *testing.T) {
 	data := []byte("there")
 	key := keyOf(t, data)

@@ -141,6 +141,8 @@ func (s *Store) waitQueued(n int) {
 
 // TestOrder proves, for single and for grouped syncs, that an entry is written,
 // then synced, then named, then its name is synced, and only then is it a success.
+//
+// adversary: C2
 func TestOrder(t *testing.T) {
 	for _, test := range []struct {
 		n     int
@@ -195,6 +197,8 @@ func lastIndex(events []string, event string) int {
 }
 
 // TestSyncFails breaks one operation for one item, or for all, and checks who fails.
+//
+// adversary: C2
 func TestSyncFails(t *testing.T) {
 	const n = 20
 	victim := keyOf(t, content(7, 500)).String()

@@ -59,6 +59,8 @@ func (j job) makeTree(trees *Trees, key Key, part string, seed uint64) error {
 
 // TestTreeCrash kills a process at its disk operations, and at random times. After
 // each kill every part that has a name must be whole; then a new run completes all.
+//
+// adversary: C1b
 func TestTreeCrash(t *testing.T) {
 	const kills = 24
 	j := job{Seed: 77, Small: 2, Trees: true}
@@ -128,6 +130,8 @@ func (j job) checkTrees(t *testing.T, trees *Trees) int {
 }
 
 // TestTreeTwoProcesses lets processes want the same entries, under a tight umask.
+//
+// adversary: C4, C11
 func TestTreeTwoProcesses(t *testing.T) {
 	j := job{Dir: t.TempDir(), Seed: 5, Small: 6, Trees: true, Umask: 0o077, Slow: 2 * time.Millisecond}
 	j.Log = filepath.Join(t.TempDir(), "produced")
@@ -154,6 +158,8 @@ func TestTreeTwoProcesses(t *testing.T) {
 }
 
 // A run can die while it makes the folder of a part, which has another name then.
+//
+// adversary: C1f
 func TestTreeCleanHalfMadeFolder(t *testing.T) {
 	trees := openTrees(t, t.TempDir(), kernel{})
 	s, err := trees.Stage(t.Context(), SHA256.key([]byte("x")), PartImage)

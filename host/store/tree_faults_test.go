@@ -12,6 +12,8 @@ import (
 
 // TestTreeOrder proves that all content is synced before anything is named, and the
 // name before success is told.
+//
+// adversary: C2
 func TestTreeOrder(t *testing.T) {
 	r := &recorder{}
 	trees := openTrees(t, t.TempDir(), r)
@@ -85,6 +87,7 @@ func TestTreeDiskFails(t *testing.T) {
 	}
 }
 
+// adversary: C3a
 func TestTreeDiskFull(t *testing.T) {
 	dir := mount(t, "size=256k,mode=755")
 	trees := openTrees(t, dir, kernel{})
@@ -102,6 +105,7 @@ func TestTreeDiskFull(t *testing.T) {
 	}
 }
 
+// adversary: C3c
 func TestTreeReadOnly(t *testing.T) {
 	key, missing := treeKey(t, 1), treeKey(t, 2)
 	dir := readOnly(t, func(dir string) {

@@ -338,6 +338,8 @@ func TestTreeClean(t *testing.T) {
 }
 
 // TestTreeTakesLeftovers stages over what a dead run has left.
+//
+// adversary: C1f
 func TestTreeTakesLeftovers(t *testing.T) {
 	trees := openTrees(t, t.TempDir(), kernel{})
 	if _, err := trees.files.stagingFolder(); err != nil {

@@ -98,6 +98,8 @@ func crashing(t *testing.T, s *sandbox) (files *trigger, manifest string, keys [
 // the clean-up of earlier runs are all hit. After each, every entry must match
 // its key; every few points, and at the end, a run completes what is there. Some
 // runs in between are interrupted in order instead.
+//
+// adversary: C1a
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	if *seed == 0 {
@@ -174,6 +176,8 @@ func (s *sandbox) killed(files *trigger, manifest string, sig syscall.Signal, af
 
 // TestCrashLeftovers: what a killed run has left is gone after a run that needs
 // none of it, foreign files aside.
+//
+// adversary: C1f
 func TestCrashLeftovers(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)

@@ -16,7 +16,7 @@ import (
 // the run succeeds. Each failure names a path of the store, leaves nothing that is
 // not whole under a final name, and is made good by the next run with space.
 //
-// adversary: C3
+// adversary: C3a
 func TestDiskFullEverywhere(t *testing.T) {
 	t.Parallel()
 	image := newImage(t, "app", content("full", 6000))

@@ -3,6 +3,8 @@ package e2e
 import (
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +30,8 @@ type bed struct {
 	server  *hosttest.Server
 	path    string
 	content []byte
+	// servers are all that the row asks.
+	servers *[]string
 	// after looks at what the servers saw.
 	after func()
 }
@@ -43,6 +47,7 @@ func (b *bed) start(opts hosttest.Options) *hosttest.Server {
 	}
 	opts.DripEvery = 100 * time.Millisecond
 	s := hosttest.Start(b.t, opts)
+	*b.servers = append(*b.servers, s.URL("/"))
 	s.Put(b.path, hosttest.File{Content: b.content, ETag: `"v1"`})
 	return s
 }
@@ -209,28 +214,50 @@ func noTLS(b *bed) string {
 	return strings.Replace(plain.URL(b.path), "http:", "https:", 1)
 }
 
-// TestFaults meets all faults in one run for each protocol.
+// TestFaults meets all faults in one run for each protocol, with the source's plugin
+// as it is built in and as one that somebody else has written.
+//
+// adversary: B1, B2, B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13, B14, B15, B16, B17, B18, B19, B20, B21, B22, B23, B24, B25, B26, B27, B28, B29, B30, B33, B37
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for _, proto := range hosttest.Protocols {
-		t.Run(string(proto), func(t *testing.T) {
-			t.Parallel()
-			meetFaults(t, proto)
-		})
+		for kind, foreign := range map[string]bool{"built-in": false, "foreign": true} {
+			t.Run(string(proto)+"-"+kind, func(t *testing.T) {
+				t.Parallel()
+				meetFaults(t, proto, foreign)
+			})
+		}
 	}
 }
 
-func meetFaults(t *testing.T, proto hosttest.Protocol) {
+// foreign has the source of files served by a plugin that is not built in: the same,
+// in a process of its own, which may download from these servers only.
+func (s *sandbox) foreign(servers ...string) {
+	s.t.Helper()
+	wasm, err := filepath.Abs("../builtin/wasm/curl.wasm")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text, err := os.ReadFile(s.config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.configure(string(text) + fmt.Sprintf("[source.\"org.osbuild.curl\"]\nplugin = \"theirs\"\n[plugin.theirs]\npath = %q\n[plugin.theirs.grant]\ndownload = [\"%s\"]\nenv = [%q]\n",
+		wasm, strings.Join(servers, `", "`), proxyEnv))
+}
+
+func meetFaults(t *testing.T, proto hosttest.Protocol, foreign bool) {
 	ca := newCA(t, "ca")
 	pair := serverPair(t, ca)
 	s := newSandbox(t)
 	s.env = append(s.env, "SSL_CERT_FILE="+ca.Path) // stands for the system's pool
 	all, beds, urls := items{}, map[string]*bed{}, map[string]string{}
+	var servers []string
 	for _, r := range faults() {
 		if r.only != nil && !slices.Contains(r.only, proto) {
 			continue
 		}
-		b := &bed{t: t, proto: proto, ca: ca, pair: pair, path: "/pool/" + r.name, content: content(r.name, faultSize)}
+		b := &bed{t: t, proto: proto, ca: ca, pair: pair, path: "/pool/" + r.name, content: content(r.name, faultSize), servers: &servers}
 		b.server = b.start(hosttest.Options{Protocol: proto})
 		b.server.Put("/elsewhere/file", hosttest.File{Content: b.content})
 		b.server.Script(b.path, r.script...)
@@ -240,6 +267,10 @@ func meetFaults(t *testing.T, proto hosttest.Protocol) {
 		}
 		beds[r.name], urls[r.name] = b, url
 		all[key(b.content)] = strings.Replace(url, "://", "://"+userinfo, 1)
+		servers = append(servers, strings.TrimSuffix(url, b.path))
+	}
+	if foreign {
+		s.foreign(servers...)
 	}
 	o := s.fetch(s.manifest(all), "--workers", "100", "--log-level", "debug").ends(1)
 	var good []string
@@ -249,12 +280,16 @@ func meetFaults(t *testing.T, proto hosttest.Protocol) {
 			continue
 		}
 		k := key(b.content)
-		r.check(t, o, k, urls[r.name])
+		t.Run(r.name, func(t *testing.T) {
+			mine := *o
+			mine.t, b.t = t, t
+			r.check(t, &mine, k, urls[r.name])
+			if b.after != nil {
+				b.after()
+			}
+		})
 		if r.kind == "" {
 			good = append(good, k)
-		}
-		if b.after != nil {
-			b.after()
 		}
 	}
 	o.counts(len(good), 0, len(all)-len(good))
@@ -291,6 +326,8 @@ func (r row) check(t *testing.T, o *outcome, k, url string) {
 
 // TestNeighbours: over HTTP/2 all items share a connection, and one that breaks
 // it breaks the others' transfers. All are fetched in the end.
+//
+// adversary: B38
 func TestNeighbours(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t, "ca")

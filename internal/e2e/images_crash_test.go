@@ -18,6 +18,8 @@ import (
 // TestImageCrash kills copies of images, in both engines and formats, at random
 // points. After each, an image that has its name in the store is whole; a run at
 // the end completes and leaves nothing behind.
+//
+// adversary: C1c
 func TestImageCrash(t *testing.T) {
 	t.Parallel()
 	need(t, "skopeo", "skopeo")

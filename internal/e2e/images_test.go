@@ -213,6 +213,8 @@ func TestImageIndex(t *testing.T) {
 }
 
 // TestImageOtherID: another image than the key names is not stored.
+//
+// adversary: A12c
 func TestImageOtherID(t *testing.T) {
 	t.Parallel()
 	image, other := newImage(t, "one", []byte("one")), newImage(t, "two", []byte("two"))
@@ -330,6 +332,8 @@ func (h *stalling) await(t *testing.T, p *process) {
 
 // TestImageInterrupted stops in mid-copy: within the second that is promised, with
 // nothing left, and the next run completes.
+//
+// adversary: C5a
 func TestImageInterrupted(t *testing.T) {
 	t.Parallel()
 	image := newImage(t, "interrupted", content("interrupted", 100_000))
@@ -355,6 +359,8 @@ func TestImageInterrupted(t *testing.T) {
 }
 
 // TestImageKilled kills in mid-copy: the next run removes what is left.
+//
+// adversary: C1c
 func TestImageKilled(t *testing.T) {
 	t.Parallel()
 	image := newImage(t, "killed", content("killed", 100_000))
@@ -381,6 +387,8 @@ func TestImageKilled(t *testing.T) {
 }
 
 // TestImageTwoProcesses: of two runs that want the same image one loads it.
+//
+// adversary: C4
 func TestImageTwoProcesses(t *testing.T) {
 	t.Parallel()
 	image := newImage(t, "two processes", content("two processes", 500_000))
@@ -401,6 +409,8 @@ func TestImageTwoProcesses(t *testing.T) {
 }
 
 // TestImageVerify: a corrupt image is found, and repaired.
+//
+// adversary: C8c
 func TestImageVerify(t *testing.T) {
 	t.Parallel()
 	image := newImage(t, "verify", content("verify", 10_000))
@@ -439,6 +449,8 @@ func emptied(path string) string {
 }
 
 // TestImageDisk: a store that is full, or cannot be written.
+//
+// adversary: C3a
 func TestImageDisk(t *testing.T) {
 	t.Parallel()
 	image := newImage(t, "disk", content("disk", 12<<20))

@@ -220,6 +220,8 @@ func TestLibrepoBadMirrors(t *testing.T) {
 }
 
 // TestLibrepoDeadMirror: nobody listens at the first mirror.
+//
+// adversary: B35
 func TestLibrepoDeadMirror(t *testing.T) {
 	t.Parallel()
 	n := startNginx(t, newCA(t, "ca"))

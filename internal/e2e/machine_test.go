@@ -57,6 +57,8 @@ func someFiles(t *testing.T, n int) (server *hosttest.Server, all items, keys []
 
 // TestDiskFull has one file that is larger than the disk, with and without an
 // announced size: only that one fails. When there is space, the next run completes.
+//
+// adversary: C3a
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -90,6 +92,8 @@ func TestDiskFull(t *testing.T) {
 
 // TestReadOnlyStore: what is there counts as cached, everything else is said
 // to be impossible, with the path.
+//
+// adversary: C3c
 func TestReadOnlyStore(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
@@ -120,6 +124,8 @@ func TestStoreIsFile(t *testing.T) {
 }
 
 // TestUmask: modes do not depend on the umask.
+//
+// adversary: C11
 func TestUmask(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
@@ -136,6 +142,8 @@ func TestUmask(t *testing.T) {
 
 // TestCorruptEntries breaks entries in several ways. fetch --verify repairs
 // them and asks for no others.
+//
+// adversary: C8a, C8b, C8c
 func TestCorruptEntries(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)

@@ -15,6 +15,8 @@ import (
 
 // TestMirrorFaults: whatever is wrong with the mirror that the plugin put first,
 // the origin is asked at once. When it lacks the file too, both are named.
+//
+// adversary: B35
 func TestMirrorFaults(t *testing.T) {
 	t.Parallel()
 	c := newChain(t)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/sourcehost/sourcehost/host/hosttest"
@@ -20,6 +21,8 @@ func (s *sandbox) withHosts(hosts string) []string {
 
 // TestDeadIPv6: a name has an IPv6 address where nobody answers and an IPv4
 // address where the server is.
+//
+// adversary: B34
 func TestDeadIPv6(t *testing.T) {
 	t.Parallel()
 	ca := newCA(t, "ca")
@@ -29,20 +32,22 @@ func TestDeadIPv6(t *testing.T) {
 			hosttest.BlackHole(t, "[::1]:"+server.Port())
 			data := content("dual", 1000)
 			server.Put("/file", hosttest.File{Content: data})
-			s := newSandbox(t)
-			s.env = append(s.env, "SSL_CERT_FILE="+ca.Path)
-			scheme := "https"
-			if proto == hosttest.HTTP {
-				scheme = "http"
+			named := func(host string) string { return strings.Replace(server.URL("/file"), "127.0.0.1", host, 1) }
+			for _, foreign := range []bool{false, true} {
+				s := newSandbox(t)
+				s.env = append(s.env, "SSL_CERT_FILE="+ca.Path)
+				if foreign {
+					s.foreign(named("dual.test"), named("[::1]"), named("127.0.0.1"))
+				}
+				m := s.manifest(items{key(data): named("dual.test")})
+				argv := append(s.withHosts("::1 dual.test\n127.0.0.1 dual.test\n"),
+					built.program, "fetch", "--store", s.store, "--output", "json", m)
+				o := s.start(argv...).wait().ends(0)
+				if it := o.items[key(data)]; it.Attempts != 1 {
+					t.Errorf("foreign plugin: %v: %d attempts, want 1", foreign, it.Attempts)
+				}
+				s.holds(key(data))
 			}
-			m := s.manifest(items{key(data): scheme + "://dual.test:" + server.Port() + "/file"})
-			argv := append(s.withHosts("::1 dual.test\n127.0.0.1 dual.test\n"),
-				built.program, "fetch", "--store", s.store, "--output", "json", m)
-			o := s.start(argv...).wait().ends(0)
-			if it := o.items[key(data)]; it.Attempts != 1 {
-				t.Errorf("%d attempts, want 1", it.Attempts)
-			}
-			s.holds(key(data))
 		})
 	}
 }

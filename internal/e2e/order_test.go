@@ -52,6 +52,8 @@ func TestOrderOfSyncs(t *testing.T) {
 }
 
 // TestJournal tries the proof on traces of programs that get the order wrong.
+//
+// adversary: C2
 func TestJournal(t *testing.T) {
 	t.Parallel()
 	const (

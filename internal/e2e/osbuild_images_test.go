@@ -43,6 +43,8 @@ func TestOsbuildImages(t *testing.T) {
 
 // Osbuild leaves while a registry sends nothing. Programs that were started end
 // too.
+//
+// adversary: C6
 func TestOsbuildStopsWhileCopyingImages(t *testing.T) {
 	t.Parallel()
 	need(t, "skopeo", "skopeo")

@@ -169,6 +169,8 @@ func TestOsbuildClientLeaves(t *testing.T) {
 
 // Half of a file has arrived when osbuild leaves. The service ends at once, and
 // the half is there for the next run.
+//
+// adversary: C6
 func TestOsbuildStopsWhileDownloading(t *testing.T) {
 	t.Parallel()
 	n := startNginx(t, newCA(t, "ca"))
@@ -247,6 +249,8 @@ func TestOsbuildConfiguration(t *testing.T) {
 
 // What is wrong before any item can be looked at is told in a sentence, in the
 // form of the version.
+//
+// adversary: C9a
 func TestOsbuildRefusals(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)

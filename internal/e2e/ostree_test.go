@@ -390,6 +390,8 @@ func running(t *testing.T, text string) (n int) {
 
 // TestOstreeStopped kills and stops the program in the midst of a pull: no process and
 // no remote is left, and the next run completes.
+//
+// adversary: C1e
 func TestOstreeStopped(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
@@ -431,6 +433,8 @@ func TestOstreeStopped(t *testing.T) {
 
 // TestOstreeProcesses has several processes pull the same commits, and others that
 // share their objects, into one store at once.
+//
+// adversary: C4
 func TestOstreeProcesses(t *testing.T) {
 	t.Parallel()
 	r := newOstreeRepo(t, filepath.Join(t.TempDir(), "repo"))
@@ -489,6 +493,8 @@ func TestOstreeOldStore(t *testing.T) {
 }
 
 // TestOstreeReadOnly finds commits in a store that cannot be written to.
+//
+// adversary: C3c
 func TestOstreeReadOnly(t *testing.T) {
 	t.Parallel()
 	r := newOstreeRepo(t, filepath.Join(t.TempDir(), "repo"))

@@ -152,6 +152,8 @@ func TestChainedPlugin(t *testing.T) {
 }
 
 // TestPluginDenied: what is not granted is denied, and nothing is asked for.
+//
+// adversary: A10a
 func TestPluginDenied(t *testing.T) {
 	t.Parallel()
 	c := newChain(t)

@@ -81,6 +81,7 @@ func (x *targets) viaProxy() (n int) {
 	return n
 }
 
+// adversary: B32
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	p := startTinyproxy(t)
@@ -138,6 +139,28 @@ func TestProxy(t *testing.T) {
 	}
 }
 
+// TestProxyOfForeignPlugin: a plugin that is not built in gets to its servers through
+// a proxy that wants a password, and no further than to them.
+//
+// adversary: B32
+func TestProxyOfForeignPlugin(t *testing.T) {
+	t.Parallel()
+	proxy := hosttest.StartProxy(t, hosttest.ProxyOptions{User: "builder", Password: password})
+	x, s := newTargets(t), newSandbox(t)
+	s.foreign(x.http.URL("/"))
+	s.env = append(s.env, "SSL_CERT_FILE="+x.ca.Path, proxyEnv+"="+proxy.URL())
+	o := s.fetch(s.manifest(x.items), "--log-level", "debug").ends(1).counts(2, 0, 2)
+	o.hides(password)
+	o.failed(x.keys[1], "denied", x.https.URL("/"), "[plugin.theirs.grant]")
+	s.holds(x.keys[0], x.keys[2])
+	s.env[len(s.env)-1] = proxyEnv + "=" + strings.Replace(proxy.URL(), password, "wrong", 1)
+	s.store = filepath.Join(s.dir, "other")
+	s.fetch(s.manifest(x.items)).ends(1).counts(0, 0, 4).failed(x.keys[0], "denied", "through the proxy", "407")
+	if n := x.viaProxy(); n > 2 || len(x.https.Log()) > 0 {
+		t.Errorf("%d requests in the clear came, %d others", n, len(x.https.Log()))
+	}
+}
+
 // TestProxyWrongPassword: tinyproxy answers 401 to a password that is wrong.
 // What it says to CONNECT is about the proxy's password, not about what the
 // proxy allows; in the clear it could be the server's answer, so the error names
@@ -156,6 +179,8 @@ func TestProxyWrongPassword(t *testing.T) {
 }
 
 // TestProxyRefuses meets proxies that answer with an error.
+//
+// adversary: B31
 func TestProxyRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -166,14 +191,20 @@ func TestProxyRefuses(t *testing.T) {
 		{403, "denied", []string{"403"}},
 		{502, "network", []string{"502", "4 attempts"}},
 	} {
-		x := newTargets(t)
-		proxy := hosttest.StartProxy(t, hosttest.ProxyOptions{Refuse: c.status})
-		s := newSandbox(t)
-		s.env = append(s.env, "SSL_CERT_FILE="+x.ca.Path, proxyEnv+"="+proxy.URL())
-		o := s.fetch(s.manifest(x.items)).ends(1).counts(0, 0, len(x.keys))
-		for _, k := range x.keys {
-			o.failed(k, c.kind, c.parts...)
+		for _, foreign := range []bool{false, true} {
+			x := newTargets(t)
+			proxy := hosttest.StartProxy(t, hosttest.ProxyOptions{Refuse: c.status})
+			s := newSandbox(t)
+			if foreign {
+				s.foreign(x.http.URL("/"), x.https.URL("/"))
+			}
+			s.env = append(s.env, "SSL_CERT_FILE="+x.ca.Path, proxyEnv+"="+proxy.URL())
+			o := s.fetch(s.manifest(x.items)).ends(1).counts(0, 0, len(x.keys))
+			for _, k := range x.keys {
+				o.failed(k, c.kind, c.parts...)
+			}
+			s.holds()
+			s.nothingStaged()
 		}
-		s.holds()
 	}
 }

@@ -67,6 +67,7 @@ func resumes(t *testing.T, e hosttest.Entry, ifRange string) {
 	}
 }
 
+// adversary: C1a
 func TestResumeAfterKill(t *testing.T) {
 	t.Parallel()
 	modified := time.Now().Add(-time.Hour).UTC()
@@ -93,6 +94,8 @@ func TestResumeAfterKill(t *testing.T) {
 
 // TestResumeOfChangedFile: the first run met another file than the manifest
 // names. The server has the right one by the time of the second run.
+//
+// adversary: B22
 func TestResumeOfChangedFile(t *testing.T) {
 	t.Parallel()
 	old := hosttest.File{Content: content("old", large), ETag: `"v1"`}
@@ -128,6 +131,8 @@ func TestResumeOfChangedFile(t *testing.T) {
 
 // TestInterrupt stops the program in mid-download, in order and promptly, and
 // goes on in the next run.
+//
+// adversary: C5a, C5b
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	file := hosttest.File{Content: content("large", large), ETag: `"v1"`}
@@ -155,6 +160,8 @@ func TestInterrupt(t *testing.T) {
 // transfers, waits and retries are under way: less than the second that is promised.
 // The best of some runs counts, and no other test of this package runs meanwhile,
 // since a machine that is busy with other things proves nothing.
+//
+// adversary: C5a
 func TestInterruptIsPrompt(t *testing.T) {
 	const promised, runs = time.Second, 3
 	server := hosttest.Start(t, hosttest.Options{})

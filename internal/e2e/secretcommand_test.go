@@ -59,6 +59,8 @@ func TestSecretProgramFails(t *testing.T) {
 
 // TestSecretProgramHangs: an interrupted run does not wait for it, and does not
 // leave it or its children behind.
+//
+// adversary: C5a
 func TestSecretProgramHangs(t *testing.T) {
 	t.Parallel()
 	c := newChain(t)

@@ -11,6 +11,8 @@ import (
 // TestSecretStaysWithHost: the header that a plugin added goes to the host of
 // the URL and to no other that a redirect leads to, although the secret is bound
 // to that one too.
+//
+// adversary: B19
 func TestSecretStaysWithHost(t *testing.T) {
 	t.Parallel()
 	c := newChain(t)

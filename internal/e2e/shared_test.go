@@ -15,6 +15,8 @@ import (
 // TestManyProcesses lets two and four processes fetch the same manifest into
 // one store at once: each item is asked for once. The server answers only when
 // all of them are at it.
+//
+// adversary: C4
 func TestManyProcesses(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{2, 4} {
@@ -94,6 +96,8 @@ func seen(server *hosttest.Server) map[string]bool {
 
 // TestHolderDies: a process that waits for an item of another one takes over
 // when that one is killed, and resumes.
+//
+// adversary: C4
 func TestHolderDies(t *testing.T) {
 	t.Parallel()
 	file := hosttest.File{Content: content("large", large), ETag: `"v1"`}
@@ -124,6 +128,8 @@ func TestHolderDies(t *testing.T) {
 
 // TestWaiterInterrupted: a process that waits for an item of another one stops
 // as promptly as any, and takes nothing away from that one.
+//
+// adversary: C4
 func TestWaiterInterrupted(t *testing.T) {
 	t.Parallel()
 	file := hosttest.File{Content: content("large", large), ETag: `"v1"`}

@@ -120,6 +120,8 @@ func damage(t *testing.T, path string) {
 
 // TestStoreVerify damages an entry of each kind: all are found, by verify and by copy,
 // and repaired as far as that is possible.
+//
+// adversary: C8a
 func TestStoreVerify(t *testing.T) {
 	t.Parallel()
 	s, manifest, file, image, commit := mixed(t)
@@ -156,6 +158,8 @@ func TestStoreVerify(t *testing.T) {
 }
 
 // TestStoreStopped interrupts a copy and a verification of a large store.
+//
+// adversary: C5b
 func TestStoreStopped(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)

@@ -132,6 +132,8 @@ func TestNoSubscription(t *testing.T) {
 }
 
 // TestMTLS takes the certificates from the environment.
+//
+// adversary: B30
 func TestMTLS(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, "acme", hosttest.HTTPS2)

@@ -198,6 +198,7 @@ func TestLZMADamaged(t *testing.T) {
 	}
 }
 
+// adversary: C10
 func TestErrors(t *testing.T) {
 	dictionary := []byte("\x5d\x00\x00\x00\x40\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\x00") // 1 GiB
 	for _, c := range []struct{ encoding, data, want string }{
@@ -214,6 +215,8 @@ func TestErrors(t *testing.T) {
 }
 
 // TestRefusedContent passes on why the host takes no more of a content.
+//
+// adversary: C10
 func TestRefusedContent(t *testing.T) {
 	py := startPython(t)
 	bomb := base64.StdEncoding.EncodeToString(py.compress(t, make([]byte, 20<<20), "dict()"))

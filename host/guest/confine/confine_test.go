@@ -127,6 +127,7 @@ func ask(t *testing.T, folder string, a Access) (*Process, map[string]string) {
 	return p, said
 }
 
+// adversary: A11a
 func TestConfinement(t *testing.T) {
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "file"), []byte("x"), 0o600); err != nil {
@@ -209,6 +210,7 @@ func spin(t *testing.T) *Process {
 	return p
 }
 
+// adversary: A11a
 func TestProcessStandsAlone(t *testing.T) {
 	// An inherited descriptor that is not closed on exec, as a shell may leave one.
 	fd, err := unix.FcntlInt(os.Stderr.Fd(), unix.F_DUPFD, 20)

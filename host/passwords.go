@@ -1,0 +1,102 @@
+package host
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/sourcehost/sourcehost/host/secret"
+)
+
+// maxPasswords is how many different passwords that are no configured secrets are
+// redacted: each makes redacting slower, and a manifest could bring any number.
+const maxPasswords = 64
+
+// minBareUser is the length from which on a user name without a password counts as
+// one: tokens are written so.
+const minBareUser = 16
+
+// passwords finds the credentials in the URLs of manifests, plugins and variables,
+// which are no configured secrets, and which servers and proxies can repeat all the
+// same. Texts with a URL lose them anyhow.
+type passwords struct {
+	secrets *secret.Resolver
+
+	mu    sync.Mutex
+	known map[string]bool
+}
+
+// ofJSON finds them in all strings of a JSON text.
+func (p *passwords) ofJSON(text []byte) {
+	if !bytes.Contains(text, []byte("@")) {
+		return
+	}
+	for dec := json.NewDecoder(bytes.NewReader(text)); ; {
+		token, err := dec.Token()
+		if err != nil {
+			return
+		}
+		if s, ok := token.(string); ok {
+			p.ofURL(s)
+		}
+	}
+}
+
+// ofURL finds them in a URL, or in what is none.
+func (p *passwords) ofURL(raw string) {
+	_, rest, found := strings.Cut(raw, "://")
+	if !found {
+		return
+	}
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	at := strings.LastIndexByte(rest, '@')
+	if at < 0 {
+		return
+	}
+	user, password, found := strings.Cut(rest[:at], ":")
+	user, password = unescaped(user), unescaped(password)
+	if !found && len(user) >= minBareUser {
+		p.hide("of a URL", user)
+	}
+	if password != "" {
+		p.hide("of a URL", password)
+		p.hide("of a URL", base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+	}
+}
+
+func unescaped(text string) string {
+	if plain, err := url.PathUnescape(text); err == nil {
+		return plain
+	}
+	return text
+}
+
+// hide makes a password known to the redactor, unless it is so short that innocent
+// text would have it too. what says whose it is.
+func (p *passwords) hide(what, password string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(password) < secret.MinLength || p.known[password] || len(p.known) >= maxPasswords {
+		return
+	}
+	if p.known == nil {
+		p.known = map[string]bool{}
+	}
+	p.known[password] = true
+	p.secrets.Hide(what, password)
+}
+
+// ofProxies finds them in the usual variables for proxies.
+func (p *passwords) ofProxies(environ func(string) (string, bool)) {
+	for _, name := range []string{"http_proxy", "https_proxy", "all_proxy"} {
+		for _, name := range []string{name, strings.ToUpper(name)} {
+			value, _ := environ(name)
+			p.ofURL(value)
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// mark is a secret whose middle is found again, however it is spelled.
+type mark struct{ name, core string }
+
+// newMark returns a mark that no other test has.
+func newMark(t *testing.T, name string) mark {
+	return mark{name, fmt.Sprintf("%xQZ%s", content(t.Name()+name, 9), name)}
+}
+
+// value is the secret itself, with characters that each encoding treats in its
+// own way.
+func (m mark) value() string { return `S&"` + m.core + `/<k+= %41\` }
+
+// partLength is how much of a core tells it, since half a secret is shown where a
+// text was cut before it was redacted.
+const partLength = 10
+
+// spellings are the texts of which none may be seen: parts of the core as they are,
+// percent-encoded or in JSON, and the core in hexadecimal and in base64, also as a
+// part of user:password.
+func (m mark) spellings() []string {
+	core := []byte(m.core)
+	all := []string{hex.EncodeToString(core), strings.ToUpper(hex.EncodeToString(core))}
+	for i := range len(core) - partLength + 1 {
+		all = append(all, m.core[i:i+partLength])
+	}
+	for shift := range 3 { // its characters are none that encodings of base64 differ in
+		text := base64.RawStdEncoding.EncodeToString(append(make([]byte, shift), core...))
+		all = append(all, text[(shift*8+5)/6:(shift+len(core))*8/6])
+	}
+	return all
+}
+
+// seen are the marks that are in a text, with what is around them.
+func (m marks) seen(text []byte) (found []string) {
+	for _, layer := range layers(text) {
+		for i, s := range m.spellings() {
+			at := bytes.Index(layer, []byte(s))
+			if at < 0 || slices.ContainsFunc(found, func(f string) bool { return strings.HasPrefix(f, m.owner(i)) }) {
+				continue
+			}
+			found = append(found, fmt.Sprintf("%s, as %q in ...%q...", m.owner(i), s, layer[max(0, at-80):min(len(layer), at+len(s)+40)]))
+		}
+	}
+	return found
+}
+
+// layers are a text and what becomes of it when percent escapes are decoded, again
+// and again.
+func layers(text []byte) [][]byte {
+	all := [][]byte{text}
+	for range 3 {
+		last := all[len(all)-1]
+		next := make([]byte, 0, len(last))
+		for i := 0; i < len(last); i++ {
+			if last[i] == '%' && i+2 < len(last) {
+				if b, err := strconv.ParseUint(string(last[i+1:i+3]), 16, 8); err == nil {
+					next = append(next, byte(b))
+					i += 2
+					continue
+				}
+			}
+			next = append(next, last[i])
+		}
+		if len(next) == len(last) {
+			break
+		}
+		all = append(all, next)
+	}
+	return all
+}
+
+// marks are all secrets of a test.
+type marks []mark
+
+func (m marks) spellings() (all []string) {
+	for _, one := range m {
+		all = append(all, one.spellings()...)
+	}
+	return all
+}
+
+// owner is the name of the mark that has the nth spelling of all.
+func (m marks) owner(n int) string {
+	for _, one := range m {
+		if n -= len(one.spellings()); n < 0 {
+			return one.name
+		}
+	}
+	return ""
+}
+
+// hidden checks that no mark is in a text.
+func (m marks) hidden(t *testing.T, where string, text []byte) {
+	t.Helper()
+	for _, found := range m.seen(text) {
+		t.Errorf("%s shows the secret %s", where, found)
+	}
+}
+
+// hiddenIn checks that no mark is in the names and contents of all files beneath a
+// folder, except in those that gave them to the program.
+func (m marks) hiddenIn(t *testing.T, dir string, except ...string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return present(err)
+		}
+		if slices.Contains(except, path) {
+			if d.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		m.hidden(t, "the name of "+path, []byte(path))
+		if !d.Type().IsRegular() {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		m.hidden(t, path, data)
+		return present(err)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// present is an error other than that a file is gone, as those of a run beside this
+// one may be.
+func present(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// TestMarks: the search finds what it must.
+func TestMarks(t *testing.T) {
+	m := mark{"m", "abcQZrandom0123456789"}
+	for name, text := range map[string]string{
+		"as it is": m.value(), "half": m.value()[:20], "hex": hex.EncodeToString([]byte(m.value())),
+		"base64": base64.StdEncoding.EncodeToString([]byte(m.value())), "user": base64.URLEncoding.EncodeToString([]byte("us:" + m.value())),
+		"JSON": strconv.Quote(m.value()), "every byte": everyByte(m.value()), "twice": everyByte(everyByte(m.value())),
+	} {
+		if found := (marks{m}).seen([]byte("GET %zz " + text + " %")); len(found) != 1 || !strings.HasPrefix(found[0], "m, as ") {
+			t.Errorf("%s: found %q", name, found)
+		}
+	}
+	if found := (marks{m}).seen([]byte("nothing QZrandom %41")); found != nil {
+		t.Errorf("found %q", found)
+	}
+}
+
+// everyByte escapes each byte of a text.
+func everyByte(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		fmt.Fprintf(&b, "%%%02x", text[i])
+	}
+	return b.String()
+}
+
+// watch reads the arguments of all processes of this machine, and the environment of
+// workers, again and again until stop is called. It returns what it has seen of the
+// marks, and the programs that have run.
+func (m marks) watch() (stop func() (found []string, programs map[string]bool)) {
+	var wg sync.WaitGroup
+	end := make(chan struct{})
+	var found []string
+	programs := map[string]bool{}
+	wg.Go(func() {
+		for {
+			select {
+			case <-end:
+				return
+			case <-time.After(3 * time.Millisecond):
+			}
+			found = append(found, m.look(programs)...)
+		}
+	})
+	return func() ([]string, map[string]bool) {
+		close(end)
+		wg.Wait()
+		return found, programs
+	}
+}
+
+// look reads the arguments of all processes once.
+func (m marks) look(programs map[string]bool) (found []string) {
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range lines {
+		if path == fmt.Sprintf("/proc/%d/cmdline", os.Getpid()) {
+			continue
+		}
+		args, err := os.ReadFile(path)
+		if err != nil || len(args) == 0 {
+			continue // it has ended, or is the kernel's
+		}
+		name, _, _ := strings.Cut(string(args), "\x00")
+		programs[filepath.Base(name)] = true
+		found = append(found, m.seen(args)...)
+		if strings.HasPrefix(name, "sourcehost-plugin-worker") {
+			environ, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "environ"))
+			if len(environ) > 0 {
+				found = append(found, "a worker has the environment "+string(environ))
+			}
+		}
+	}
+	return found
+}
