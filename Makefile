@@ -79,7 +79,7 @@ fuzz:
 
 # Kills programs at CRASHPOINTS random points, in each kind of work on its own.
 crash: plugins
-	$(GO) test -count=1 -timeout 60m -run 'Crash' -v ./host/store ./host/osbuild/libdir -args -crashpoints $(CRASHPOINTS)
+	$(GO) test -count=1 -timeout 60m -run 'Crash' -v ./host/store -args -crashpoints $(CRASHPOINTS)
 	$(GO) test -count=1 -timeout 60m -run 'Crash' -v ./internal/e2e -args -crashpoints $(CRASHPOINTS)
 
 # Many items over a long time, of whose requests 5 of 100 fail.
