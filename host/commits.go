@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/sourcehost/sourcehost/host/command"
 	"github.com/sourcehost/sourcehost/host/download"
@@ -109,10 +110,12 @@ func (r *run) pullError(it *item, err error) *Error {
 }
 
 // urls finds URLs in what programs write.
-var urls = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s'"<>]+`)
+var urls = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s'"<>]+`)
+})
 
 // redactOutput takes secrets out of what a program has written, and credentials out
 // of its URLs.
 func (h *Host) redactOutput(text string) string {
-	return urls.ReplaceAllStringFunc(h.secrets.Redact(text), download.CleanURL)
+	return urls().ReplaceAllStringFunc(h.secrets.Redact(text), download.CleanURL)
 }

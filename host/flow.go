@@ -22,7 +22,10 @@ const (
 	// farWait is from what wait for an answer on a server is far away.
 	farWait = 2 * time.Millisecond
 	// flowGrowth is how many more are begun at each answer of a far server.
-	flowGrowth = 2
+	flowGrowth = 4
+	// flowItem is what an item costs at the least where nothing has to be waited for:
+	// so many items are worth beginning as fit into a wait.
+	flowItem = 100 * time.Microsecond
 	// flowQueued is by how much a wait may exceed the shortest one before it counts
 	// as time in a queue, where more items would only wait too. A new connection
 	// needs two to four round trips, another one.
@@ -43,12 +46,14 @@ type flow struct {
 	closed  bool
 
 	nearest map[string]time.Duration // shortest wait so far, by server
+	answers map[string]int           // how many there were, by server
 }
 
 // newFlow returns a flow of always that many items, or, when it is adaptive, of
 // that many at most.
 func newFlow(most int, adaptive bool) *flow {
-	f := &flow{adaptive: adaptive, limit: most, ceiling: most, heavy: map[*item]bool{}, nearest: map[string]time.Duration{}}
+	f := &flow{adaptive: adaptive, limit: most, ceiling: most, heavy: map[*item]bool{},
+		nearest: map[string]time.Duration{}, answers: map[string]int{}}
 	f.free.L = &f.mu
 	if adaptive {
 		f.limit = min(flowStart, most)
@@ -119,11 +124,35 @@ func (f *flow) answered(server string, wait time.Duration) {
 	if !known || wait < nearest {
 		nearest = max(wait, time.Microsecond)
 		f.nearest[server] = nearest
+		f.rethink()
+	}
+	// The first answers come over new connections, which are made all at once.
+	f.answers[server]++
+	if f.answers[server] <= flowStart {
+		return
 	}
 	if nearest >= farWait && float64(wait) <= flowQueued*float64(nearest) {
-		f.limit = max(f.limit, min(f.limit+flowGrowth, f.ceiling))
+		f.limit = max(f.limit, min(f.limit+flowGrowth, f.useful(nearest), f.ceiling))
 		f.free.Broadcast()
 	}
+}
+
+// useful is how many items at once a server is worth at that distance.
+func (f *flow) useful(nearest time.Duration) int { return max(flowStart, int(nearest/flowItem)) }
+
+// rethink takes back what no server turned out to be worth. A busy start makes a
+// near server look far: its first answers are late because of everything else.
+func (f *flow) rethink() {
+	if !f.adaptive {
+		return
+	}
+	most := flowStart
+	for _, nearest := range f.nearest {
+		if nearest >= farWait {
+			most = max(most, f.useful(nearest))
+		}
+	}
+	f.limit = min(f.limit, most)
 }
 
 // refused halves what may be under way, for good: an item needed several attempts,

@@ -37,7 +37,8 @@ func TestFlowGrowsWithDistance(t *testing.T) {
 		{"far, new connections", 128, func(i int) time.Duration { return time.Duration(1+i%3) * 50 * time.Millisecond }, 128},
 		{"far, few allowed", 20, func(int) time.Duration { return 50 * time.Millisecond }, 20},
 		{"far, very few allowed", 3, func(int) time.Duration { return 50 * time.Millisecond }, 3},
-		{"far, in a queue", 128, func(i int) time.Duration { return time.Duration(1+i) * 50 * time.Millisecond }, flowStart + 4*flowGrowth},
+		{"far, in a queue", 128, func(i int) time.Duration { return time.Duration(max(1, i-flowStart)) * 50 * time.Millisecond }, flowStart + 5*flowGrowth},
+		{"near, slow at first", 128, func(i int) time.Duration { return max(1, 20-time.Duration(i)) * time.Millisecond }, flowStart},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFlow(c.most, true)

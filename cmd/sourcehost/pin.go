@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -17,11 +18,13 @@ import (
 type pinLines struct{ name, reference, sha256 string }
 
 // bareName is a name that TOML takes without quotes.
-var bareName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+var bareName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+})
 
 // table is the name of the plugin's table.
 func (p pinLines) table() string {
-	if bareName.MatchString(p.name) {
+	if bareName().MatchString(p.name) {
 		return "plugin." + p.name
 	}
 	return "plugin." + strconv.Quote(p.name)
@@ -56,10 +59,14 @@ func (p pinLines) write(path string) error {
 }
 
 // header is the line that begins a table.
-var header = regexp.MustCompile(`^\s*\[+\s*([^\]]*?)\s*\]`)
+var header = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\s*\[+\s*([^\]]*?)\s*\]`)
+})
 
 // keyLine is a line with a path or a sha256 on it, whole.
-var keyLine = regexp.MustCompile(`^\s*(path|sha256)\s*=`)
+var keyLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\s*(path|sha256)\s*=`)
+})
 
 // edit returns the text with the plugin pinned. What it made is read back before it
 // is used, so that no file of the configuration is ever broken by it.
@@ -85,7 +92,7 @@ func (p pinLines) replace(text string) string {
 	var out strings.Builder
 	inside, found := false, false
 	for line := range strings.Lines(text) {
-		if m := header.FindStringSubmatch(line); m != nil {
+		if m := header().FindStringSubmatch(line); m != nil {
 			inside = m[1] == p.table() || m[1] == "plugin."+strconv.Quote(p.name)
 			out.WriteString(line)
 			if inside && !found {
@@ -98,7 +105,7 @@ func (p pinLines) replace(text string) string {
 			}
 			continue
 		}
-		if inside && keyLine.MatchString(line) {
+		if inside && keyLine().MatchString(line) {
 			continue
 		}
 		out.WriteString(line)

@@ -4,16 +4,21 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // hidden stands where a value is not shown.
 const hidden = "[hidden]"
 
 // secretName matches what keys and flags are called whose values are secrets.
-var secretName = regexp.MustCompile(`(?i)passw|passphrase|secret|token|credential|private.?key|api.?key|access.?key|auth$|authorization|cookie`)
+var secretName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)passw|passphrase|secret|token|credential|private.?key|api.?key|access.?key|auth$|authorization|cookie`)
+})
 
 // userinfo is the user and the password of a URL within a text.
-var userinfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s"'@]*(?:@[^/?#\s"'@]*)*@`)
+var userinfo = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s"'@]*(?:@[^/?#\s"'@]*)*@`)
+})
 
 // pem begins a key.
 const pem = "-----BEGIN"
@@ -26,10 +31,10 @@ func (f *File) hide(name string, v any) any {
 		if _, ref := f.Secret[v]; ref { // only the name of a secret
 			return v
 		}
-		if secretName.MatchString(name) || strings.Contains(v, pem) {
+		if secretName().MatchString(name) || strings.Contains(v, pem) {
 			return hidden
 		}
-		return userinfo.ReplaceAllString(v, "${1}"+hidden+"@")
+		return userinfo().ReplaceAllString(v, "${1}"+hidden+"@")
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
@@ -45,7 +50,7 @@ func (f *File) hide(name string, v any) any {
 	case bool:
 		return v
 	}
-	if secretName.MatchString(name) { // a number may be a PIN
+	if secretName().MatchString(name) { // a number may be a PIN
 		return hidden
 	}
 	return v
@@ -61,12 +66,12 @@ func hideArguments(command []string) []string {
 		switch {
 		case next && !isFlag:
 			shown[i] = hidden
-		case assigned && secretName.MatchString(name):
+		case assigned && secretName().MatchString(name):
 			shown[i] = name + "=" + hidden
 		default:
-			shown[i] = userinfo.ReplaceAllString(shown[i], "${1}"+hidden+"@")
+			shown[i] = userinfo().ReplaceAllString(shown[i], "${1}"+hidden+"@")
 		}
-		next = isFlag && !assigned && secretName.MatchString(name)
+		next = isFlag && !assigned && secretName().MatchString(name)
 	}
 	return shown
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -116,17 +117,19 @@ func wantAbsolute(s string) string {
 }
 
 func wantProgram(s string) string {
-	if wantAbsolute(s) == "" || validName.MatchString(s) {
+	if wantAbsolute(s) == "" || validName().MatchString(s) {
 		return ""
 	}
 	return "the plain name of a program or its absolute path"
 }
 
 // envName is what POSIX allows as the name of a variable.
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var envName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+})
 
 func wantEnv(s string) string {
-	if !envName.MatchString(s) {
+	if !envName().MatchString(s) {
 		return "the name of an environment variable"
 	}
 	return ""

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sourcehost/sourcehost/internal/nearest"
@@ -123,7 +124,7 @@ func named[T any](t *table, key string, read func(*table) T) map[string]T {
 	var all map[string]T
 	t.sub(key, func(names *table) {
 		for _, name := range slices.Sorted(maps.Keys(names.values)) {
-			if !validName.MatchString(name) {
+			if !validName().MatchString(name) {
 				names.known = append(names.known, name)
 				names.fail(name, "%s: the name %s is not made of letters, digits and . _ - only", key, quote(name))
 				continue
@@ -140,7 +141,9 @@ func named[T any](t *table, key string, read func(*table) T) map[string]T {
 }
 
 // validName is what the tables under source, plugin and secret may be called.
-var validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,200}$`)
+var validName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9._-]{1,200}$`)
+})
 
 func (t *table) text(key string, dst *string) {
 	v, ok := t.get(key)

@@ -11,7 +11,7 @@ import (
 func tomlKey(names ...string) string {
 	parts := make([]string, len(names))
 	for i, n := range names {
-		if parts[i] = n; !bareKey.MatchString(n) {
+		if parts[i] = n; !bareKey().MatchString(n) {
 			parts[i] = tomlString(n)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -15,7 +16,7 @@ import (
 // which may be a password, is hidden.
 func quote(s string) string {
 	const longest = 80
-	s = userinfo.ReplaceAllString(s, "${1}"+hidden+"@")
+	s = userinfo().ReplaceAllString(s, "${1}"+hidden+"@")
 	if r := []rune(s); len(r) > longest {
 		return strconv.Quote(string(r[:longest])) + "..."
 	}
@@ -45,7 +46,7 @@ func describe(v any) string {
 func dotted(names []string) string {
 	parts := make([]string, len(names))
 	for i, n := range names {
-		if parts[i] = n; !bareKey.MatchString(n) {
+		if parts[i] = n; !bareKey().MatchString(n) {
 			parts[i] = quote(n)
 		}
 	}
@@ -53,7 +54,9 @@ func dotted(names []string) string {
 }
 
 // bareKey is a key that TOML takes without quotes.
-var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+var bareKey = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+})
 
 // units of sizes, as factors of bytes.
 func unit(name string) (int64, bool) {

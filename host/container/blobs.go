@@ -15,10 +15,11 @@ type blobs struct {
 
 	mu   sync.Mutex
 	busy map[string]chan struct{} // digests that somebody is loading
+	sums map[string]os.FileInfo   // files whose digest was taken as they were written, by digest
 }
 
 func newBlobs(dir string) *blobs {
-	return &blobs{dir: dir, busy: map[string]chan struct{}{}}
+	return &blobs{dir: dir, busy: map[string]chan struct{}{}, sums: map[string]os.FileInfo{}}
 }
 
 func (b *blobs) path(digest string) string {
@@ -29,6 +30,24 @@ func (b *blobs) path(digest string) string {
 func (b *blobs) has(digest string) bool {
 	_, err := os.Lstat(b.path(digest))
 	return err == nil
+}
+
+// wrote remembers that this process has written the file of a blob, and found its
+// digest to be right.
+func (b *blobs) wrote(digest string, info os.FileInfo) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sums[digest] = info
+}
+
+// isOwn reports whether a file is a name of one that this process has written as
+// the blob of that digest, and that has not been written to since. Reading it
+// again would tell nothing.
+func (b *blobs) isOwn(digest string, info os.FileInfo) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	known := b.sums[digest]
+	return known != nil && os.SameFile(known, info) && known.Size() == info.Size() && known.ModTime().Equal(info.ModTime())
 }
 
 // claim makes the caller the one who loads all of the missing digests, and

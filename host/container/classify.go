@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -84,7 +85,9 @@ func signs() []sign {
 }
 
 // status finds the status of HTTP in what the library of both engines says.
-var status = regexp.MustCompile(`(?i)status(?: ?code)?(?: from registry)?:? (\d{3})\b`)
+var status = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)status(?: ?code)?(?: from registry)?:? (\d{3})\b`)
+})
 
 // classify says what err, which an engine returned, means.
 func classify(ctx context.Context, err error, r *Request) *Error {
@@ -104,7 +107,7 @@ func classify(ctx context.Context, err error, r *Request) *Error {
 		return e
 	}
 	text := strings.ToLower(strings.ReplaceAll(err.Error(), r.Image.Name, ""))
-	if found := status.FindStringSubmatch(text); found != nil {
+	if found := status().FindStringSubmatch(text); found != nil {
 		code, _ := strconv.Atoi(found[1])
 		if e.status(code) {
 			return e
@@ -156,7 +159,9 @@ func isDiskFault(err error) bool {
 const maxText = 800
 
 // address finds URLs in a text.
-var address = regexp.MustCompile(`https?://[^\s"'<>\\]+`)
+var address = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`https?://[^\s"'<>\\]+`)
+})
 
 // cleaned is an error whose text shows no secret and is not too long.
 type cleaned struct {
@@ -185,7 +190,7 @@ func (r *Request) clean(err error) error {
 
 func cleanText(text string) string {
 	text = strings.ToValidUTF8(text, "?")
-	return address.ReplaceAllStringFunc(text, func(s string) string {
+	return address().ReplaceAllStringFunc(text, func(s string) string {
 		u, err := url.Parse(s)
 		if err != nil {
 			return "[address]"

@@ -43,6 +43,11 @@ func NewEmbedded(cfg Config) (Engine, error) {
 
 func (e *embedded) Name() string { return Embedded }
 
+// isOwn makes it a blobWriter.
+func (e *embedded) isOwn(digest string, info os.FileInfo) bool {
+	return e.shared != nil && e.shared.isOwn(digest, info)
+}
+
 // logWriter hands the library's lines on.
 type logWriter struct{ log *slog.Logger }
 

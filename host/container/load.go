@@ -88,8 +88,13 @@ func (b *blobs) get(ctx context.Context, digest string, load func(w io.Writer) e
 	if err := f.Chmod(fileMode); err != nil {
 		return false, diskError(err)
 	}
+	info, err := f.Stat()
+	if err != nil {
+		return false, diskError(err)
+	}
 	if err := os.Rename(f.Name(), b.path(digest)); err != nil {
 		return false, diskError(err)
 	}
+	b.wrote(digest, info)
 	return true, nil
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -137,7 +138,7 @@ func (e *skopeo) start(ctx context.Context, r *Request, args []string, progress 
 		return stdout, nil
 	}
 	e.cfg.Logger.Debug("skopeo failed", "args", args, "error", cleanText(err.Error()))
-	found := fatal.FindAllStringSubmatch(err.Error(), -1)
+	found := fatal().FindAllStringSubmatch(err.Error(), -1)
 	if found == nil {
 		return nil, err
 	}
@@ -149,7 +150,9 @@ func (e *skopeo) start(ctx context.Context, r *Request, args []string, progress 
 }
 
 // fatal is the form of skopeo's last line.
-var fatal = regexp.MustCompile(`level=fatal msg=("(?:[^"\\]|\\.)*")`)
+var fatal = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`level=fatal msg=("(?:[^"\\]|\\.)*")`)
+})
 
 // Copy runs skopeo, after a look at the manifest where blobs are shared.
 func (e *skopeo) Copy(ctx context.Context, r Request) (Info, error) {

@@ -45,7 +45,7 @@ func verifyStored(ctx context.Context, r *Request) error {
 	if err != nil {
 		return err
 	}
-	if err := verifyDir(ctx, r, m); err != nil {
+	if err := verifyDir(ctx, r, m, nil); err != nil {
 		return err
 	}
 	return verifyContents(ctx, r, m)

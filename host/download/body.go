@@ -28,9 +28,8 @@ func (b *body) copy(in io.Reader) *fault {
 	if b.end > 0 {
 		limit = b.end
 	}
-	pool := b.f.e.buffersFor(limit - b.done)
-	buf := pool.Get().(*[]byte)
-	defer pool.Put(buf)
+	buf := b.f.e.buffer(limit - b.done)
+	defer b.f.e.giveBack(buf)
 	b.progress(false)
 	fill := 0
 	for {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,6 +13,11 @@ const (
 	// enough that the calls on both sides cost little per byte, and small enough
 	// that what was read is in the processor's cache when it is written.
 	copyBytes = 256 << 10
+	// mostFull is how many transfers have a buffer of that size at once; further ones
+	// have one of mediumBytes. Far servers have more than a hundred, whose buffers
+	// would be most of the process.
+	mostFull    = 24
+	mediumBytes = 64 << 10
 	// smallBytes is their size for bodies that fit.
 	smallBytes = 32 << 10
 )
@@ -23,8 +29,10 @@ type Engine struct {
 	trans    transports
 	watch    watchdog
 	health   health
-	buffers  sync.Pool // of *[]byte, copyBytes long
-	smalls   sync.Pool // smallBytes long
+	buffers  sync.Pool    // of *[]byte, copyBytes long
+	full     atomic.Int32 // how many of those are in use
+	mediums  sync.Pool    // mediumBytes long
+	smalls   sync.Pool    // smallBytes long
 	proxyEnv func() proxyEnv
 	// The clock, for tests: sleep returns early, with false, when ctx is done.
 	now    func() time.Time
@@ -40,17 +48,35 @@ func New(cfg Config) *Engine {
 	e.watch.window = e.cfg.StallTimeout
 	e.watch.least = int64(float64(e.cfg.StallBytesPerSecond) * e.cfg.StallTimeout.Seconds())
 	e.buffers.New = func() any { b := make([]byte, copyBytes); return &b }
+	e.mediums.New = func() any { b := make([]byte, mediumBytes); return &b }
 	e.smalls.New = func() any { b := make([]byte, smallBytes); return &b }
 	e.proxyEnv = sync.OnceValue(func() proxyEnv { return readProxyEnv(e.cfg.Environ) })
 	return e
 }
 
-// buffersFor returns the buffers for a body of size bytes; negative: unknown.
-func (e *Engine) buffersFor(size int64) *sync.Pool {
+// buffer returns a buffer for a body of size bytes; negative: unknown. It must be
+// given back.
+func (e *Engine) buffer(size int64) *[]byte {
 	if size >= 0 && size < smallBytes {
-		return &e.smalls
+		return e.smalls.Get().(*[]byte)
 	}
-	return &e.buffers
+	if e.full.Add(1) <= mostFull {
+		return e.buffers.Get().(*[]byte)
+	}
+	e.full.Add(-1)
+	return e.mediums.Get().(*[]byte)
+}
+
+func (e *Engine) giveBack(buf *[]byte) {
+	switch len(*buf) {
+	case smallBytes:
+		e.smalls.Put(buf)
+	case mediumBytes:
+		e.mediums.Put(buf)
+	default:
+		e.full.Add(-1)
+		e.buffers.Put(buf)
+	}
 }
 
 // Close closes the connections that are idle. Fetches should have returned

@@ -13,6 +13,8 @@ const (
 	// readBuffer holds a small file with its header, so that it comes in one
 	// read. Larger reads go past it.
 	readBuffer = 32 << 10
+	// tlsReadBuffer holds a record of TLS, more than which no read brings.
+	tlsReadBuffer = 16 << 10
 	// maxIdle bounds the idle connections of one transport over all hosts: each
 	// is an open file.
 	maxIdle = 128
@@ -119,6 +121,9 @@ func (t *transports) make(s settings, proxy *url.URL) (*http.Transport, error) {
 			PingTimeout:      pingTime,
 			MaxReadFrameSize: h2Frame,
 		},
+	}
+	if s.tls != (tlsSettings{}) {
+		tr.ReadBufferSize = tlsReadBuffer
 	}
 	return tr, useProxy(tr, proxy, dialer)
 }

@@ -58,11 +58,13 @@ func (s *Schema) check(e *explainer, prefix string, value []byte) {
 	e.append(inner)
 }
 
-// members checks the members of an object one by one.
+// members checks the members of an object one by one. They are decoded here and
+// checked on all processors: where everything is in the store already, that is
+// most of what a run does.
 func (e *explainer) members(d *decoder, s *jsonschema.Schema, pointer string) error {
-	single := make(map[string]any, 1)
-	return d.Object(func(key []byte) error {
-		if e.full() {
+	c := &crew{schema: s, pointer: pointer}
+	err := d.Object(func(key []byte) error {
+		if c.count.Load() >= maxCounted {
 			return d.Skip()
 		}
 		d.left = maxValues
@@ -70,11 +72,11 @@ func (e *explainer) members(d *decoder, s *jsonschema.Schema, pointer string) er
 		if err != nil {
 			return err
 		}
-		clear(single)
-		single[string(key)] = v
-		e.value(s, single, pointer)
+		c.add(string(key), v)
 		return nil
 	})
+	c.finish(e)
+	return err
 }
 
 // value checks a decoded value. The library says whether it is valid; only when

@@ -85,7 +85,7 @@ func (e *explainer) result(source, pointer string) Problems {
 	for _, f := range e.findings {
 		problems = append(problems, Problem{Source: source, Pointer: f.pointer, Message: f.message})
 	}
-	beyond := e.count - len(e.findings)
+	beyond := min(e.count, maxCounted) - len(e.findings)
 	switch {
 	case e.full():
 		problems = append(problems, Problem{Source: source, Pointer: pointer,

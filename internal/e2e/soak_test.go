@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -196,6 +197,11 @@ func median(all []measure, of func(measure) int) int {
 	for _, m := range all {
 		values = append(values, of(m))
 	}
+	return middle(values)
+}
+
+// middle sorts values, and returns the one in the middle.
+func middle[T cmp.Ordered](values []T) T {
 	slices.Sort(values)
 	return values[len(values)/2]
 }

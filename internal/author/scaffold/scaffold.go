@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 
 	"github.com/sourcehost/sourcehost"
@@ -41,12 +42,14 @@ func Hooks() []string { return []string{"prepare", "filter", "source"} }
 
 // plainName is a plugin's name that is also good as a folder, a Go module, a
 // package of npm and the last part of a source's name.
-var plainName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+var plainName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+})
 
 // check refuses what cannot be written.
 func (o Options) check() error {
 	switch {
-	case len(o.Name) > 64 || !plainName.MatchString(o.Name):
+	case len(o.Name) > 64 || !plainName().MatchString(o.Name):
 		return fmt.Errorf("%q is no name for a plugin: use lower-case letters, digits and single dashes, beginning with a letter", o.Name)
 	case !slices.Contains(Languages(), o.Language):
 		return fmt.Errorf("there is no template for the language %q; there are %s", o.Language, strings.Join(Languages(), ", "))

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // maxHeader is the most bytes that the header of a file may have: attributes have
@@ -20,7 +21,10 @@ const maxHeader = 1 << 20
 // digest is that of the same in bare form: a header without the size, and the
 // content as it is.
 func checkFile(sum string, r io.Reader) error {
-	in := bufio.NewReaderSize(r, 64<<10)
+	tools := checkers.Get().(*checker)
+	defer checkers.Put(tools)
+	in := tools.in
+	in.Reset(r)
 	header, err := readHeader(in)
 	if err != nil {
 		return err
@@ -29,8 +33,7 @@ func checkFile(sum string, r io.Reader) error {
 	h.Write(prefixed(header.bare))
 	size := int64(0)
 	if header.regular {
-		inflate := flate.NewReader(in)
-		if size, err = io.Copy(h, inflate); err != nil {
+		if size, err = tools.inflate(h); err != nil {
 			return inflateError(err)
 		}
 	}
@@ -48,6 +51,27 @@ func checkFile(sum string, r io.Reader) error {
 		return err
 	}
 	return nil
+}
+
+// checker is what reading one file takes: most files are small, and a repository has
+// tens of thousands.
+type checker struct {
+	in       *bufio.Reader
+	inflater io.ReadCloser
+	buf      []byte
+}
+
+var checkers = sync.Pool{New: func() any {
+	in := bufio.NewReaderSize(nil, 64<<10)
+	return &checker{in: in, inflater: flate.NewReader(in), buf: make([]byte, 32<<10)}
+}}
+
+// inflate writes what is left of the input, inflated, to w.
+func (c *checker) inflate(w io.Writer) (int64, error) {
+	if err := c.inflater.(flate.Resetter).Reset(c.in, nil); err != nil {
+		return 0, err
+	}
+	return io.CopyBuffer(w, struct{ io.Reader }{c.inflater}, c.buf)
 }
 
 // inflateError tells bytes that are no deflated content from a failed read.
