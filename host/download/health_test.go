@@ -15,7 +15,7 @@ import (
 func TestSetAside(t *testing.T) {
 	for _, proto := range hosttest.Protocols {
 		e := newEnv(t, proto, Config{})
-		addr := hosttest.Refused(t)
+		addr := hosttest.Free(t)
 		dead := e.server.URL("")[:len(e.server.URL(""))-len(e.server.Addr())] + addr + filePath
 		for range 3 {
 			info, err, target := e.fetch(dead)
@@ -79,7 +79,7 @@ func TestNotSetAside(t *testing.T) {
 // that were canceled, or that name a host several times, do not take the retries
 // from the next item.
 func TestSuccessIsNoStrike(t *testing.T) {
-	addr := hosttest.Refused(t)
+	addr := hosttest.Free(t)
 	dead := "http://" + addr + filePath
 	for _, row := range []struct {
 		name  string
@@ -179,7 +179,7 @@ func retried(t *testing.T, e *env, addr string) {
 // have failed once, not after all their retries.
 func TestSetAsideComesBack(t *testing.T) {
 	e := newEnv(t, hosttest.HTTP, Config{})
-	addr := hosttest.Refused(t)
+	addr := hosttest.Free(t)
 	dead := "http://" + addr + filePath
 	for range DefaultSetAside {
 		e.fetch(dead)

@@ -249,28 +249,30 @@ func testBadPointers(t *testing.T, newPool poolMaker) {
 	pool := newPool(t, "driver", Limits{})
 	h := &fakeHost{call: func(context.Context, string, []byte) (abi.Status, []byte) { return abi.OK, []byte("result") }}
 	for name, r := range ranges {
-		ptr, n := r[0], r[1]
-		inputs := map[string][]byte{
-			"input_read":  drive(driveInputRead, ptr, 0, n),
-			"result_read": drive(driveResultRead, ptr, 0, n),
-			// The input has an end, so there is nothing to copy; the range counts.
-			"input_read at the end": drive(driveInputRead, ptr, 20, n),
-			"output_write":          drive(driveOutputWrite, ptr, n),
-			"error_set":             drive(driveErrorSet, ptr, n),
-			"log":                   drive(driveLog, 1, ptr, n),
-			"call, operation":       drive(driveCall, ptr, n, 0, 0),
-			"call, request":         drive(driveCall, 0, 4, ptr, n),
-		}
-		for what, input := range inputs {
-			_, err := pool.Call(context.Background(), abi.Prepare, input, h)
-			e := wantError(t, err, BadPointer, abi.Prepare, "expected an address inside the 2097152 bytes of memory")
-			if !strings.Contains(e.Stack, "sourcehost_v1.") {
-				t.Errorf("%s, %s: no stack in %+v", what, name, e)
+		t.Run(name, func(t *testing.T) {
+			ptr, n := r[0], r[1]
+			inputs := map[string][]byte{
+				"input_read":  drive(driveInputRead, ptr, 0, n),
+				"result_read": drive(driveResultRead, ptr, 0, n),
+				// The input has an end, so there is nothing to copy; the range counts.
+				"input_read at the end": drive(driveInputRead, ptr, 20, n),
+				"output_write":          drive(driveOutputWrite, ptr, n),
+				"error_set":             drive(driveErrorSet, ptr, n),
+				"log":                   drive(driveLog, 1, ptr, n),
+				"call, operation":       drive(driveCall, ptr, n, 0, 0),
+				"call, request":         drive(driveCall, 0, 4, ptr, n),
 			}
-			if len(pool.idle) != 0 {
-				t.Errorf("%s, %s: the instance is still in use", what, name)
+			for what, input := range inputs {
+				_, err := pool.Call(context.Background(), abi.Prepare, input, h)
+				e := wantError(t, err, BadPointer, abi.Prepare, "expected an address inside the 2097152 bytes of memory")
+				if !strings.Contains(e.Stack, "sourcehost_v1.") {
+					t.Errorf("%s: no stack in %+v", what, e)
+				}
+				if len(pool.idle) != 0 {
+					t.Errorf("%s: the instance is still in use", what)
+				}
 			}
-		}
+		})
 	}
 	if h.called() != 0 || len(h.logged()) != 0 {
 		t.Error("a call with a bad pointer reached the host")

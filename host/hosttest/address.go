@@ -22,8 +22,29 @@ func Tripwire(tb testing.TB) func(netip.Addr) error {
 	}
 }
 
-// Refused returns an address of 127.0.0.1 on which nobody listens.
+// Refused returns an address of 127.0.0.1 on which nobody listens until the test
+// ends: it is taken, so that no other server gets it meanwhile.
 func Refused(tb testing.TB) string {
+	tb.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { unix.Close(fd) })
+	at := netip.MustParseAddr("127.0.0.1")
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: at.As4()}); err != nil {
+		tb.Fatal(err)
+	}
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return netip.AddrPortFrom(at, boundPort(bound)).String()
+}
+
+// Free returns an address of 127.0.0.1 that a server can have. Until it does, another
+// one may get it.
+func Free(tb testing.TB) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -3,7 +3,6 @@ package hosttest
 import (
 	"crypto/tls"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -31,7 +30,7 @@ type RegistryOptions struct {
 func StartRegistry(tb testing.TB, opts RegistryOptions) string {
 	tb.Helper()
 	program := NeedProgram(tb, "docker-registry", "docker-registry")
-	dir, addr := tb.TempDir(), freeAddr(tb)
+	dir, addr := tb.TempDir(), Free(tb)
 	conf := filepath.Join(dir, "config.yml")
 	if err := os.WriteFile(conf, []byte(registryConfig(tb, dir, addr, opts)), 0o600); err != nil {
 		tb.Fatal(err)
@@ -76,16 +75,6 @@ func NeedProgram(tb testing.TB, name, pkg string) string {
 	}
 	tb.Skip(message)
 	return ""
-}
-
-func freeAddr(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func registryConfig(tb testing.TB, dir, addr string, opts RegistryOptions) string {

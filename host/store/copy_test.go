@@ -104,7 +104,7 @@ func sourceStore(t *testing.T, j job) (dir string, keys []Key) {
 //
 // adversary: C1d
 func TestCopyCrash(t *testing.T) {
-	kills := min(*crashPoints, 25)
+	kills := max(6, *crashPoints/2)
 	j := job{Seed: 11, Small: 4, Large: 1}
 	var keys []Key
 	j.From, keys = sourceStore(t, j)
@@ -139,6 +139,7 @@ func TestCopyCrash(t *testing.T) {
 			t.Fatalf("after %+v", j)
 		}
 	}
+	t.Logf("%d kills", kills)
 }
 
 func checkCopied(t *testing.T, j job, from *Store, keys []Key, ostree bool) {

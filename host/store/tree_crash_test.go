@@ -62,7 +62,7 @@ func (j job) makeTree(trees *Trees, key Key, part string, seed uint64) error {
 //
 // adversary: C1b
 func TestTreeCrash(t *testing.T) {
-	const kills = 24
+	kills := max(6, *crashPoints/2)
 	j := job{Seed: 77, Small: 2, Trees: true}
 	counter := &killer{}
 	if err := j.storeTrees(openTrees(t, t.TempDir(), counter)); err != nil {
@@ -71,7 +71,7 @@ func TestTreeCrash(t *testing.T) {
 	ops := counter.n.Load()
 	for point := range kills {
 		j.Dir = t.TempDir()
-		j.KillAt, j.KillAfter = 1+int64(point)*ops/kills, point%2 == 0
+		j.KillAt, j.KillAfter = 1+int64(point)*ops/int64(kills), point%2 == 0
 		if point%6 == 5 {
 			j.KillAt = 0
 		}
@@ -100,6 +100,7 @@ func TestTreeCrash(t *testing.T) {
 			t.Fatalf("after %+v", j)
 		}
 	}
+	t.Logf("%d kills", kills)
 }
 
 // checkTrees checks everything in the content folder and returns how many parts

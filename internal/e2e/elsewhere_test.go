@@ -29,19 +29,19 @@ func packed(t *testing.T, s *sandbox, size int) (manifest, k string) {
 	return s.sources(map[string]items{"org.osbuild.inline": {key(data): item}}), key(data)
 }
 
-// TestInlineBomb: a few kilobytes that become 64 MiB are refused at the cap, and
+// TestInlineBomb: a few hundred bytes that become 1 MiB are refused at the cap, and
 // nothing of them is kept.
 //
 // adversary: C10
 func TestInlineBomb(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
-	s.configure("[limits]\nput = \"2MiB\"\n")
-	m, k := packed(t, s, 64<<20)
-	s.fetch(m).ends(1).failed(k, "failed", "more than 2097152 bytes", "put = SIZE")
+	s.configure("[limits]\nput = \"256KiB\"\n")
+	m, k := packed(t, s, 1<<20)
+	s.fetch(m).ends(1).failed(k, "failed", "more than 262144 bytes", "put = SIZE")
 	s.holds()
 	s.nothingStaged()
-	m, k = packed(t, s, 1<<20)
+	m, k = packed(t, s, 100<<10)
 	s.fetch(m).ends(0)
 	s.holds(k)
 }

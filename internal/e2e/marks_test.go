@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,11 +19,16 @@ import (
 )
 
 // mark is a secret whose middle is found again, however it is spelled.
-type mark struct{ name, core string }
+type mark struct {
+	name, core string
+	texts      [][]byte // what spellings returns
+}
 
 // newMark returns a mark that no other test has.
 func newMark(t *testing.T, name string) mark {
-	return mark{name, fmt.Sprintf("%xQZ%s", content(t.Name()+name, 9), name)}
+	m := mark{name: name, core: fmt.Sprintf("%xQZ%s", content(t.Name()+name, 9), name)}
+	m.texts = m.spellings()
+	return m
 }
 
 // value is the secret itself, with characters that each encoding treats in its
@@ -36,15 +42,16 @@ const partLength = 10
 // spellings are the texts of which none may be seen: parts of the core as they are,
 // percent-encoded or in JSON, and the core in hexadecimal and in base64, also as a
 // part of user:password.
-func (m mark) spellings() []string {
+func (m mark) spellings() [][]byte {
 	core := []byte(m.core)
-	all := []string{hex.EncodeToString(core), strings.ToUpper(hex.EncodeToString(core))}
+	digits := []byte(hex.EncodeToString(core))
+	all := [][]byte{digits, bytes.ToUpper(digits)}
 	for i := range len(core) - partLength + 1 {
-		all = append(all, m.core[i:i+partLength])
+		all = append(all, core[i:i+partLength])
 	}
 	for shift := range 3 { // its characters are none that encodings of base64 differ in
 		text := base64.RawStdEncoding.EncodeToString(append(make([]byte, shift), core...))
-		all = append(all, text[(shift*8+5)/6:(shift+len(core))*8/6])
+		all = append(all, []byte(text[(shift*8+5)/6:(shift+len(core))*8/6]))
 	}
 	return all
 }
@@ -52,22 +59,32 @@ func (m mark) spellings() []string {
 // seen are the marks that are in a text, with what is around them.
 func (m marks) seen(text []byte) (found []string) {
 	for _, layer := range layers(text) {
-		for i, s := range m.spellings() {
-			at := bytes.Index(layer, []byte(s))
-			if at < 0 || slices.ContainsFunc(found, func(f string) bool { return strings.HasPrefix(f, m.owner(i)) }) {
+		for _, one := range m {
+			if slices.ContainsFunc(found, func(f string) bool { return strings.HasPrefix(f, one.name+", ") }) {
 				continue
 			}
-			found = append(found, fmt.Sprintf("%s, as %q in ...%q...", m.owner(i), s, layer[max(0, at-80):min(len(layer), at+len(s)+40)]))
+			for _, s := range one.texts {
+				if at := bytes.Index(layer, s); at >= 0 {
+					found = append(found, fmt.Sprintf("%s, as %q in ...%q...", one.name, s, layer[max(0, at-80):min(len(layer), at+len(s)+40)]))
+					break
+				}
+			}
 		}
 	}
 	return found
 }
+
+// maxDecoded is how long a text may be that is decoded: longer ones are content.
+const maxDecoded = 16 << 20
 
 // layers are a text and what becomes of it when percent escapes are decoded, again
 // and again.
 func layers(text []byte) [][]byte {
 	all := [][]byte{text}
 	for range 3 {
+		if len(text) > maxDecoded || !escaped.Match(all[len(all)-1]) {
+			break
+		}
 		last := all[len(all)-1]
 		next := make([]byte, 0, len(last))
 		for i := 0; i < len(last); i++ {
@@ -80,33 +97,15 @@ func layers(text []byte) [][]byte {
 			}
 			next = append(next, last[i])
 		}
-		if len(next) == len(last) {
-			break
-		}
 		all = append(all, next)
 	}
 	return all
 }
 
+var escaped = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+
 // marks are all secrets of a test.
 type marks []mark
-
-func (m marks) spellings() (all []string) {
-	for _, one := range m {
-		all = append(all, one.spellings()...)
-	}
-	return all
-}
-
-// owner is the name of the mark that has the nth spelling of all.
-func (m marks) owner(n int) string {
-	for _, one := range m {
-		if n -= len(one.spellings()); n < 0 {
-			return one.name
-		}
-	}
-	return ""
-}
 
 // hidden checks that no mark is in a text.
 func (m marks) hidden(t *testing.T, where string, text []byte) {
@@ -117,8 +116,8 @@ func (m marks) hidden(t *testing.T, where string, text []byte) {
 }
 
 // hiddenIn checks that no mark is in the names and contents of all files beneath a
-// folder, except in those that gave them to the program.
-func (m marks) hiddenIn(t *testing.T, dir string, except ...string) {
+// folder that were written since then, except in those that gave them to the program.
+func (m marks) hiddenIn(t *testing.T, dir string, since time.Time, except ...string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -131,8 +130,8 @@ func (m marks) hiddenIn(t *testing.T, dir string, except ...string) {
 			return nil
 		}
 		m.hidden(t, "the name of "+path, []byte(path))
-		if !d.Type().IsRegular() {
-			return nil
+		if info, err := d.Info(); err != nil || !d.Type().IsRegular() || info.ModTime().Before(since) {
+			return present(err)
 		}
 		data, err := os.ReadFile(path)
 		m.hidden(t, path, data)
@@ -154,7 +153,8 @@ func present(err error) error {
 
 // TestMarks: the search finds what it must.
 func TestMarks(t *testing.T) {
-	m := mark{"m", "abcQZrandom0123456789"}
+	m := mark{name: "m", core: "abcQZrandom0123456789"}
+	m.texts = m.spellings()
 	for name, text := range map[string]string{
 		"as it is": m.value(), "half": m.value()[:20], "hex": hex.EncodeToString([]byte(m.value())),
 		"base64": base64.StdEncoding.EncodeToString([]byte(m.value())), "user": base64.URLEncoding.EncodeToString([]byte("us:" + m.value())),
@@ -191,7 +191,7 @@ func (m marks) watch() (stop func() (found []string, programs map[string]bool)) 
 			select {
 			case <-end:
 				return
-			case <-time.After(3 * time.Millisecond):
+			case <-time.After(10 * time.Millisecond):
 			}
 			found = append(found, m.look(programs)...)
 		}

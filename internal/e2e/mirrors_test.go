@@ -85,7 +85,7 @@ func TestMirrorRestarts(t *testing.T) {
 	t.Parallel()
 	const workers = 32
 	all, keys, files := items{}, []string{}, map[string]hosttest.File{}
-	addr := hosttest.Refused(t)
+	addr := hosttest.Free(t)
 	for i := range 5 * workers {
 		path := fmt.Sprintf("/f%d", i)
 		data := content("restart"+path, 20_000)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/sourcehost/sourcehost/host/hosttest"
 )
@@ -238,5 +239,5 @@ func redactionService(t *testing.T, version int) {
 	if !strings.Contains(strings.Join(r.Lines, "\n"), "[secret ") {
 		t.Error("the log has no secret that was hidden")
 	}
-	s.marks.hiddenIn(t, s.store)
+	s.marks.hiddenIn(t, s.store, time.Time{})
 }

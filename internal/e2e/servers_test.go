@@ -45,7 +45,7 @@ func serverPair(t *testing.T, ca *hosttest.CA) *hosttest.Pair {
 // freePort returns a port of 127.0.0.1 that nobody uses at the moment.
 func freePort(t *testing.T) int {
 	t.Helper()
-	_, port, err := net.SplitHostPort(hosttest.Refused(t))
+	_, port, err := net.SplitHostPort(hosttest.Free(t))
 	if err != nil {
 		t.Fatal(err)
 	}

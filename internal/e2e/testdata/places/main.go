@@ -50,7 +50,7 @@ func prepare(ctx *sdk.Context, item *sdk.Item) error {
 // all that it has learned.
 func ask(ctx *sdk.Context, at, secret string) error {
 	r, err := ctx.HTTP(&sdk.HTTPRequest{
-		URL: at, Timeout: 700, Auth: sdk.Auth{User: "builder", Secret: secret}, Query: []sdk.Param{{Name: "t", Secret: secret}},
+		URL: at, Timeout: 300, Auth: sdk.Auth{User: "builder", Secret: secret}, Query: []sdk.Param{{Name: "t", Secret: secret}},
 		Headers: []sdk.Header{{Name: "X-Token", Secret: secret, Prefix: "Token "}},
 	})
 	if err != nil {
