@@ -6,9 +6,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // A registry does not make its client ask a cloud's metadata service.
@@ -86,5 +91,27 @@ func TestPullTakesItsTimeOnly(t *testing.T) {
 	_, err := c.Pull(ctx, mustParse(t, "oci://"+server.Listener.Addr().String()+"/a:1"))
 	if err == nil || !strings.Contains(err.Error(), "the registry took longer than 300ms") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A FIFO in the cache does not hold anybody: it is removed like what is damaged.
+func TestCachedFIFO(t *testing.T) {
+	dir, sum := t.TempDir(), digest.FromString("x")
+	file := path(dir, sum)
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan []byte)
+	go func() { read <- verified(dir, sum, 10) }()
+	select {
+	case data := <-read:
+		if _, err := os.Lstat(file); data != nil || err == nil {
+			t.Errorf("got %q, and the FIFO is there: %v", data, err == nil)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("reading the cache waits for a writer")
 	}
 }
