@@ -34,7 +34,7 @@ func TestPasswordsOfURLs(t *testing.T) {
 		"https://builder:pass@word@h.example/file ": "pass@word",
 	} {
 		p := newPasswords(t)
-		p.ofURL(raw)
+		p.ofURL(raw, 0)
 		if hidden == "" {
 			text := raw + " other user " + "abc"
 			if got := p.secrets.Redact(text); got != text {
@@ -48,7 +48,7 @@ func TestPasswordsOfURLs(t *testing.T) {
 	}
 	// Of a short password, what is sent of it is hidden.
 	p := newPasswords(t)
-	p.ofURL("https://user:abc@h.example/")
+	p.ofURL("https://user:abc@h.example/", 0)
 	sent := base64.StdEncoding.EncodeToString([]byte("user:abc"))
 	if got := p.secrets.Redact("Basic " + sent); strings.Contains(got, sent) {
 		t.Errorf("shown: %s", got)
@@ -68,5 +68,9 @@ func TestPasswordsInJSON(t *testing.T) {
 	}
 	if n := len(p.known); n != maxPasswords {
 		t.Errorf("%d passwords are known, want %d", n, maxPasswords)
+	}
+	p.ofURL("http://u:of-the-operator@proxy/", 0)
+	if got := p.secrets.Redact("of-the-operator"); got != "[secret of a URL]" {
+		t.Errorf("manifests have crowded a password out: %s", got)
 	}
 }
