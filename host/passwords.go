@@ -27,7 +27,7 @@ type passwords struct {
 	secrets *secret.Resolver
 
 	mu     sync.Mutex
-	known  map[string]bool
+	known  map[string]bool // by their first spelling
 	others int // those that count
 }
 
@@ -63,12 +63,11 @@ func (p *passwords) ofURL(raw string, limit int) {
 	}
 	user, password, found := strings.Cut(rest[:at], ":")
 	user, password = unescaped(user), unescaped(password)
-	if !found && len(user) >= minBareUser {
-		p.hide("of a URL", user, limit)
-	}
-	if password != "" {
-		p.hide("of a URL", password, limit)
-		p.hide("of a URL", base64.StdEncoding.EncodeToString([]byte(user+":"+password)), limit)
+	switch {
+	case password != "":
+		p.hide("of a URL", limit, base64.StdEncoding.EncodeToString([]byte(user+":"+password)), password)
+	case !found && len(user) >= minBareUser:
+		p.hide("of a URL", limit, user)
 	}
 }
 
@@ -79,22 +78,26 @@ func unescaped(text string) string {
 	return text
 }
 
-// hide makes a password known to the redactor, unless it is so short that innocent
-// text would have it too. what says whose it is.
-func (p *passwords) hide(what, password string, limit int) {
+// hide makes the spellings of a password known to the redactor, but for those that are
+// so short that innocent text would have them too. what says whose it is.
+func (p *passwords) hide(what string, limit int, spellings ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(password) < secret.MinLength || p.known[password] || limit > 0 && p.others >= limit {
+	if p.known[spellings[0]] || limit > 0 && p.others >= limit {
 		return
 	}
 	if p.known == nil {
 		p.known = map[string]bool{}
 	}
-	p.known[password] = true
+	p.known[spellings[0]] = true
 	if limit > 0 {
 		p.others++
 	}
-	p.secrets.Hide(what, password)
+	for _, text := range spellings {
+		if len(text) >= secret.MinLength {
+			p.secrets.Hide(what, text)
+		}
+	}
 }
 
 // ofProxies finds them in the usual variables for proxies.
