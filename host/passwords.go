@@ -28,7 +28,7 @@ type passwords struct {
 
 	mu     sync.Mutex
 	known  map[string]bool // by their first spelling
-	others int // those that count
+	others int             // those that count
 }
 
 // ofJSON finds them in all strings of a JSON text of a manifest or plugin.
