@@ -12,6 +12,7 @@ import (
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/progress"
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
+	"github.com/sourcehost/sourcehost/internal/nearest"
 )
 
 const rootLong = `sourcehost fetches everything that the sources of an osbuild manifest name and
@@ -102,7 +103,7 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 			names = append(names, f.Name)
 		}
 	})
-	if near := nearest(unknown.GetSpecifiedName(), names); near != "" {
+	if near := nearest.Name(unknown.GetSpecifiedName(), names); near != "" {
 		return fmt.Errorf("%w; did you mean --%s?", err, near)
 	}
 	return err

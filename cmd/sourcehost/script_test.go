@@ -19,7 +19,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -271,25 +270,4 @@ func cmdTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	_, err = ts.Stdout().Write(raw)
 	ts.Check(err)
-}
-
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"store", "store", 0}, {"stroe", "store", 1}, {"stor", "store", 1}, {"workers", "worker", 1}, {"abc", "xyz", 3}, {"", "ab", 2}} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-		if got := distance(c.b, c.a); got != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.b, c.a, got, c.want)
-		}
-	}
-	names := []string{"store", "source", "workers"}
-	if got := nearest("stroe", names); got != "store" {
-		t.Errorf("nearest is %q", got)
-	}
-	if got := nearest("zzzzzz", names); got != "" {
-		t.Errorf("nothing is near zzzzzz, got %q", got)
-	}
 }

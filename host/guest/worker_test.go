@@ -144,7 +144,7 @@ func TestProcessMemoryLimit(t *testing.T) {
 	if underRace() {
 		t.Skip("the race detector maps more than any limit")
 	}
-	p := load(t, newRuntime(t, Config{}), Source{Name: "bomb", Wasm: pack(t, compileBomb(400, 32<<10), []abi.Hook{abi.Prepare}, 0)})
+	p := load(t, newRuntime(t, Config{}), Source{Name: "bomb", Wasm: pack(t, compileBomb(1000, 32<<10), []abi.Hook{abi.Prepare}, 0)})
 	proc, err := confine.Start(confine.Spec{Name: workerName})
 	if err != nil {
 		t.Fatal(err)
