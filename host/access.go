@@ -45,7 +45,7 @@ func (c *caller) access(req *download.Request, it *item, a *access) (abi.Status,
 			return abi.Denied, err
 		}
 		req.Proxy, _ = c.run.host.cfg.Environ(a.ProxyEnv)
-		c.run.host.passwords.ofURL(req.Proxy)
+		c.run.host.passwords.ofURL(req.Proxy, 0)
 	}
 	return abi.OK, nil
 }

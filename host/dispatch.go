@@ -147,7 +147,7 @@ func (c *caller) env(req []byte) (abi.Status, []byte, error) {
 		return abi.Denied, nil, err
 	}
 	value, set := c.run.host.cfg.Environ(n.Name)
-	c.run.host.passwords.ofURL(value)
+	c.run.host.passwords.ofURL(value, 0)
 	result := abi.EnvValue{Set: set, Value: value}
 	return abi.OK, result.Append(nil), nil
 }

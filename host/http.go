@@ -79,7 +79,7 @@ func (c *caller) call(q *abi.HTTPRequest) (*download.Call, abi.Status, error) {
 	if err := c.allowHTTP(q.URL); err != nil {
 		return nil, abi.Denied, err
 	}
-	c.run.host.passwords.ofURL(q.URL)
+	c.run.host.passwords.ofURL(q.URL, maxPasswords)
 	access := access{Headers: q.Headers, Auth: q.Auth, Query: q.Query, Insecure: q.Insecure, TLS: q.TLS, ProxyEnv: q.ProxyEnv}
 	status, err := c.access(&call.Request, nil, &access)
 	return call, status, err

@@ -182,7 +182,7 @@ func (h *Host) newCopier(shared string) (*container.Copier, error) {
 	cfg.BlobDir, cfg.Environ = filepath.Join(shared, "blobs"), h.cfg.Environ
 	cfg.Redact = h.secrets.Redact
 	for _, password := range cfg.Passwords() {
-		h.passwords.hide("of a registry", password)
+		h.passwords.hide("of a registry", 0, password)
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = h.log

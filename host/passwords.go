@@ -11,8 +11,9 @@ import (
 	"github.com/sourcehost/sourcehost/host/secret"
 )
 
-// maxPasswords is how many different passwords that are no configured secrets are
-// redacted: each makes redacting slower, and a manifest could bring any number.
+// maxPasswords is how many different passwords of manifests and plugins are redacted:
+// each makes redacting slower, and there could be any number. Those of the operator do
+// not count, so that nobody can crowd them out.
 const maxPasswords = 64
 
 // minBareUser is the length from which on a user name without a password counts as
@@ -25,11 +26,12 @@ const minBareUser = 16
 type passwords struct {
 	secrets *secret.Resolver
 
-	mu    sync.Mutex
-	known map[string]bool
+	mu     sync.Mutex
+	known  map[string]bool // by their first spelling
+	others int             // those that count
 }
 
-// ofJSON finds them in all strings of a JSON text.
+// ofJSON finds them in all strings of a JSON text of a manifest or plugin.
 func (p *passwords) ofJSON(text []byte) {
 	if !bytes.Contains(text, []byte("@")) {
 		return
@@ -40,13 +42,14 @@ func (p *passwords) ofJSON(text []byte) {
 			return
 		}
 		if s, ok := token.(string); ok {
-			p.ofURL(s)
+			p.ofURL(s, maxPasswords)
 		}
 	}
 }
 
-// ofURL finds them in a URL, or in what is none.
-func (p *passwords) ofURL(raw string) {
+// ofURL finds them in a URL, or in what is none. With a limit, only that many of all
+// that are found with one are hidden.
+func (p *passwords) ofURL(raw string, limit int) {
 	_, rest, found := strings.Cut(raw, "://")
 	if !found {
 		return
@@ -60,12 +63,11 @@ func (p *passwords) ofURL(raw string) {
 	}
 	user, password, found := strings.Cut(rest[:at], ":")
 	user, password = unescaped(user), unescaped(password)
-	if !found && len(user) >= minBareUser {
-		p.hide("of a URL", user)
-	}
-	if password != "" {
-		p.hide("of a URL", password)
-		p.hide("of a URL", base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
+	switch {
+	case password != "":
+		p.hide("of a URL", limit, base64.StdEncoding.EncodeToString([]byte(user+":"+password)), password)
+	case !found && len(user) >= minBareUser:
+		p.hide("of a URL", limit, user)
 	}
 }
 
@@ -76,19 +78,26 @@ func unescaped(text string) string {
 	return text
 }
 
-// hide makes a password known to the redactor, unless it is so short that innocent
-// text would have it too. what says whose it is.
-func (p *passwords) hide(what, password string) {
+// hide makes the spellings of a password known to the redactor, but for those that are
+// so short that innocent text would have them too. what says whose it is.
+func (p *passwords) hide(what string, limit int, spellings ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(password) < secret.MinLength || p.known[password] || len(p.known) >= maxPasswords {
+	if p.known[spellings[0]] || limit > 0 && p.others >= limit {
 		return
 	}
 	if p.known == nil {
 		p.known = map[string]bool{}
 	}
-	p.known[password] = true
-	p.secrets.Hide(what, password)
+	p.known[spellings[0]] = true
+	if limit > 0 {
+		p.others++
+	}
+	for _, text := range spellings {
+		if len(text) >= secret.MinLength {
+			p.secrets.Hide(what, text)
+		}
+	}
 }
 
 // ofProxies finds them in the usual variables for proxies.
@@ -96,7 +105,7 @@ func (p *passwords) ofProxies(environ func(string) (string, bool)) {
 	for _, name := range []string{"http_proxy", "https_proxy", "all_proxy"} {
 		for _, name := range []string{name, strings.ToUpper(name)} {
 			value, _ := environ(name)
-			p.ofURL(value)
+			p.ofURL(value, 0)
 		}
 	}
 }

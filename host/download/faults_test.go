@@ -278,6 +278,25 @@ func TestLongErrorsAreCut(t *testing.T) {
 	}
 }
 
+// TestRedactedBeforeCut: wherever the text of an error is cut, no part of a secret is
+// in it, and none gets into what a target keeps.
+func TestRedactedBeforeCut(t *testing.T) {
+	const secret = "pass-word-0123456789"
+	redact := func(s string) string { return strings.ReplaceAll(s, secret, "[secret]") }
+	e := newEnv(t, hosttest.HTTP, Config{MaxAttempts: 1, Redact: redact})
+	for pad := maxText - 140; pad < maxText; pad += 7 {
+		e.server.Script(filePath, hosttest.Raw("HTTP/1.1 200 OK\r\n"+strings.Repeat("x", pad)+secret+"\r\n\r\n"))
+		if _, err, _ := e.fetch(); err == nil || strings.Contains(err.Error(), "pass-") {
+			t.Errorf("after %d characters: %v", pad, err)
+		}
+	}
+	e.server.Put(filePath, hosttest.File{Content: e.content, ETag: `"` + secret + `"`})
+	e.server.Script(filePath, hosttest.Truncated)
+	if _, _, target := e.fetch(); target.Validator() != "" {
+		t.Errorf("the target keeps %q", target.Validator())
+	}
+}
+
 // TestWebPage: a portal answers everything with 200 and a page.
 //
 // adversary: B5

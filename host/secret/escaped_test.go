@@ -70,3 +70,20 @@ func TestHide(t *testing.T) {
 		t.Errorf("%d values are known, want two", len(r.resolved))
 	}
 }
+
+// TestPieces: words of a value are hidden on their own, and so is a value that looks
+// escaped when somebody has decoded it.
+func TestPieces(t *testing.T) {
+	const value = "first-word-is-long second %41nd third-word-is-long"
+	r := resolved(t, value)
+	for text, want := range map[string]string{
+		`malformed "first-word-is-long"`: `malformed "[secret tok]"`,
+		"a second one":                   "a second one",
+		"got first-word-is-long second And third-word-is-long":            "got [secret tok]",
+		"GET /first-word-is-long%20second%20%41nd%20third-word-is-long/x": "GET /[secret tok]/x",
+	} {
+		if got := r.Redact(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}

@@ -30,7 +30,8 @@ type redactor struct {
 // recognized.
 func (r *Resolver) Redact(s string) string {
 	if rep := r.redactor.Load(); rep != nil {
-		return hideEscaped(rep.plain.Replace(s), rep.forms)
+		// What is escaped comes first: without its long words a value is not recognized.
+		return rep.plain.Replace(hideEscaped(s, rep.forms))
 	}
 	return s
 }
