@@ -62,7 +62,7 @@ dist/guests/rust/conformance.wasm: $(CONFORM)/rust/conformance.rs sdk/rust/sourc
 	$(rust)
 
 $(ASC): sdk/assemblyscript/package-lock.json
-	$(call build,$(HAVE_NPM),npm,npm ci --prefix sdk/assemblyscript --no-audit --no-fund --silent && touch $@)
+	$(call build,$(HAVE_NPM),npm,npm ci --prefix sdk/assemblyscript --no-audit --no-fund --loglevel error && touch $@)
 
 as = $(call build,$(HAVE_NPM),npm,node $(ASC) $< $(ASCFLAGS) -o $@)
 dist/guests/assemblyscript/header.wasm: $(HEADER)/assemblyscript/header.ts sdk/assemblyscript/sourcehost.ts $(ASC)
