@@ -20,6 +20,7 @@ type caller struct {
 	hook   abi.Hook
 	page   *page // nil in setup
 	puts   map[*item]*putting
+	asked  int // the bytes of the requests for items that were accepted
 }
 
 // Call performs an operation. Denials are logged; the plugin decides whether it
@@ -41,7 +42,7 @@ func (c *caller) Call(ctx context.Context, op string, req []byte) (abi.Status, [
 func (c *caller) dispatch(ctx context.Context, op string, req []byte) (abi.Status, []byte, error) {
 	switch op {
 	case abi.OpDownload:
-		return c.download(req)
+		return c.bounded(req, c.download)
 	case abi.OpRead:
 		return c.read(req)
 	case abi.OpStat:
@@ -51,11 +52,11 @@ func (c *caller) dispatch(ctx context.Context, op string, req []byte) (abi.Statu
 	case abi.OpEnv:
 		return c.env(req)
 	case abi.OpCopyImage:
-		return c.copyImage(req)
+		return c.bounded(req, c.copyImage)
 	case abi.OpPut:
 		return c.put(req)
 	case abi.OpRun:
-		return c.runSteps(req)
+		return c.bounded(req, c.runSteps)
 	case abi.OpExec:
 		return c.exec(ctx, req)
 	case abi.OpHTTP:

@@ -57,6 +57,29 @@ func (c *caller) producing(op, key string, kinds ...string) (*item, error) {
 	return it, nil
 }
 
+// The jobs of several pages wait in memory: what a hook call asks for is bounded, by the
+// number of items, and so that one of them may have the largest request.
+const (
+	askedPerItem = 64 << 10
+	askedAtLeast = 1 << 20
+)
+
+// bounded performs a producing operation unless the hook call has asked for too much.
+func (c *caller) bounded(req []byte, ask func([]byte) (abi.Status, []byte, error)) (abi.Status, []byte, error) {
+	items := 0
+	if c.page != nil {
+		items = len(c.page.items)
+	}
+	if most := askedAtLeast + items*askedPerItem; c.asked+len(req) > most {
+		return abi.Limit, nil, fmt.Errorf("the requests for the items of the page have more than %d bytes together", most)
+	}
+	status, result, err := ask(req)
+	if status == abi.OK {
+		c.asked += len(req)
+	}
+	return status, result, err
+}
+
 // canProduce tells whether the store knows what a plugin produces.
 func canProduce(m *plugin.Manifest) bool {
 	return slices.Contains([]string{plugin.ProducesFile, plugin.ProducesImage, plugin.ProducesCommit, plugin.ProducesNone}, m.Produces)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
@@ -316,5 +317,29 @@ func TestEvents(t *testing.T) {
 	want := "source cached start item source-done source cached start item source-done"
 	if got := strings.Join(kinds, " "); got != want {
 		t.Errorf("events are %s, want %s", got, want)
+	}
+}
+
+// What a hook call asks for waits in memory, so a plugin cannot ask without end.
+func TestRequestsOfAPageAreBounded(t *testing.T) {
+	srv := serve(t)
+	items := srv.many(2)
+	log := &lockedBuffer{}
+	ask := func(key, path string) string {
+		d := abi.Download{Key: key, URLs: []string{srv.URL + path}}
+		for range 99 {
+			d.URLs = append(d.URLs, srv.URL+"/"+strings.Repeat("x", 8000))
+		}
+		return abi.OpDownload + " " + string(d.Append(nil))
+	}
+	var calls []string
+	for i, path := range []string{"/file-0", "/file-1"} {
+		calls = append(calls, quoted(ask(items[i].Key, path)))
+	}
+	h := newHost(t, logTo(log), scripted(t, source(), `{"fetch_one":{"calls":[`+strings.Join(calls, ",")+`]}}`))
+	res := run(t, h, t.TempDir(), items)
+	wantStates(t, res, host.Fetched, host.Failed)
+	if !strings.Contains(log.String(), "more than 1179648 bytes together") {
+		t.Errorf("no limit: %s", log.String())
 	}
 }

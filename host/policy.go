@@ -206,16 +206,31 @@ func coversURL(prefix, raw string) bool {
 	if dir == "" || dir == "/" {
 		return true
 	}
-	// A server or a file system may read dot segments, doubled or encoded slashes
-	// otherwise than this check, so no prefix covers them.
 	at := u.EscapedPath()
-	if strings.Contains(strings.ToLower(at), "%2f") || strings.Contains(strings.ToLower(at), "%2e") {
-		return false
-	}
-	if path.Clean(at) != strings.TrimSuffix(at, "/") {
+	if readsOtherwise(at) {
 		return false
 	}
 	return at == strings.TrimSuffix(dir, "/") || strings.HasPrefix(at, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// readsOtherwise reports whether a server or a file system may see another path than
+// stands there: dot segments, also with parameters as in "..;x", which some servers cut
+// off; doubled slashes; and slashes, backslashes or dots that are encoded, or twice.
+// No prefix covers such a path.
+func readsOtherwise(escaped string) bool {
+	low := strings.ReplaceAll(strings.ToLower(escaped), "%25", "%")
+	for _, code := range []string{"%2f", "%2e", "%5c"} {
+		if strings.Contains(low, code) {
+			return true
+		}
+	}
+	for segment := range strings.SplitSeq(strings.ReplaceAll(low, "%3b", ";"), "/") {
+		name, _, _ := strings.Cut(segment, ";")
+		if name == "." || name == ".." {
+			return true
+		}
+	}
+	return path.Clean(escaped) != strings.TrimSuffix(escaped, "/")
 }
 
 // port is the port that a URL names or its scheme implies.

@@ -91,8 +91,12 @@ func (s *sharedCalls) begin(request string, perform func(context.Context) answer
 		}
 		call.answer = perform(s.ctx)
 		s.mu.Lock()
-		s.bytes += len(call.answer.result)
-		s.mu.Unlock()
+		defer s.mu.Unlock()
+		if s.bytes += len(call.answer.result); s.bytes > maxSharedBytes {
+			// Who waits for it gets it, and nobody else.
+			s.bytes -= len(call.answer.result) + len(request)
+			delete(s.calls, request)
+		}
 	})
 	return call
 }

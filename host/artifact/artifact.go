@@ -122,6 +122,17 @@ func pushBlob(ctx context.Context, repo *remote.Repository, desc ocispec.Descrip
 // Pull fetches a plugin and verifies it: the manifest against the reference's
 // digest, if it has one, and the module against the manifest.
 func (c *Client) Pull(ctx context.Context, r Reference) (Plugin, error) {
+	limited, cancel := c.limited(ctx)
+	defer cancel()
+	p, err := c.pull(limited, r)
+	var late pullTimeout
+	if err != nil && errors.As(context.Cause(limited), &late) {
+		return Plugin{}, explain(r, "pulling", late)
+	}
+	return p, err
+}
+
+func (c *Client) pull(ctx context.Context, r Reference) (Plugin, error) {
 	repo, done, err := c.repository(ctx, r)
 	defer done()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -58,11 +59,15 @@ func path(dir string, d digest.Digest) string {
 
 // verified reads a blob of the cache and removes one that is damaged.
 func verified(dir string, d digest.Digest, most int64) []byte {
-	f, err := os.Open(path(dir, d))
+	f, err := os.OpenFile(path(dir, d), os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would block
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		_ = os.Remove(f.Name())
+		return nil
+	}
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil || digest.FromBytes(data) != d {
 		_ = os.Remove(f.Name())

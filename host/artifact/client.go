@@ -28,6 +28,27 @@ type Client struct {
 	UserAgent string
 	// MaxBytes is the largest plugin that is pulled; 0 means DefaultMaxBytes.
 	MaxBytes int64
+	// PullTime is how long a pull may take; 0 means ten minutes.
+	PullTime time.Duration
+}
+
+// defaultPullTime is enough for the largest plugin at 60 kB/s.
+const defaultPullTime = 10 * time.Minute
+
+// pullTimeout is the cause with which a pull ends at its time.
+type pullTimeout time.Duration
+
+func (d pullTimeout) Error() string {
+	return fmt.Sprintf("the registry took longer than %v", time.Duration(d))
+}
+
+// limited is ctx with the time of a pull.
+func (c *Client) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := c.PullTime
+	if limit <= 0 {
+		limit = defaultPullTime
+	}
+	return context.WithTimeoutCause(ctx, limit, pullTimeout(limit))
 }
 
 // DefaultMaxBytes is the largest plugin file by the contract's default.
@@ -55,8 +76,9 @@ func (c *Client) repository(ctx context.Context, r Reference) (*remote.Repositor
 		return nil, done, err
 	}
 	transport.TLSClientConfig = config
+	guarded := newGuard(transport, r.ref.Host(), loopback(r.ref.Registry))
 	client := &auth.Client{
-		Client:     &http.Client{Transport: retry.NewTransport(transport)},
+		Client:     &http.Client{Transport: retry.NewTransport(guarded)},
 		Cache:      auth.NewCache(),
 		Credential: c.credential(r),
 	}

@@ -27,7 +27,13 @@ func checkFileURL(u *url.URL) *fault {
 func (f *fetch) file(ctx context.Context, s *source) *fault {
 	f.count(s)
 	path := s.url.Path
-	// Without O_NONBLOCK, opening a FIFO would wait for a writer.
+	// Looked at before it is opened: opening a device can have effects.
+	if st, err := os.Stat(path); err != nil {
+		return openFault(err)
+	} else if !st.Mode().IsRegular() {
+		return notRegular(path)
+	}
+	// Without O_NONBLOCK, opening a FIFO that has come meanwhile would wait for a writer.
 	in, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return openFault(err)
@@ -38,7 +44,7 @@ func (f *fetch) file(ctx context.Context, s *source) *fault {
 		return openFault(err)
 	}
 	if !st.Mode().IsRegular() {
-		return &fault{kind: KindInvalid, err: fmt.Errorf("%s is not a regular file", path), final: true}
+		return notRegular(path)
 	}
 	if err := f.t.Reset(st.Size(), ""); err != nil {
 		return diskFault(err)
@@ -52,6 +58,10 @@ func (f *fetch) file(ctx context.Context, s *source) *fault {
 	}
 	f.resumed, f.size, f.final, f.media = false, b.done, "", ""
 	return f.verify(false)
+}
+
+func notRegular(path string) *fault {
+	return &fault{kind: KindInvalid, err: fmt.Errorf("%s is not a regular file", path), final: true}
 }
 
 func openFault(err error) *fault {

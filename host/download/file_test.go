@@ -52,6 +52,35 @@ func TestFileURLs(t *testing.T) {
 	want{attempts: 2}.check(t, info, err, target)
 }
 
+// TestFileIsNotTouched: what is not a regular file is not even opened, since that can
+// have effects: here a writer would believe that somebody reads.
+func TestFileIsNotTouched(t *testing.T) {
+	e := newEnv(t, hosttest.HTTP, Config{})
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan error, 1)
+	go func() {
+		f, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+		f.Close()
+		opened <- err
+	}()
+	info, err, target := e.fetch("file:" + fifo)
+	want{kind: KindInvalid, attempts: 1, text: "not a regular file"}.check(t, info, err, target)
+	select {
+	case <-opened:
+		t.Error("the FIFO was opened")
+	case <-time.After(50 * time.Millisecond):
+		in, err := os.OpenFile(fifo, os.O_RDONLY|syscall.O_NONBLOCK, 0) // lets the writer go
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
+		<-opened
+	}
+}
+
 func TestFileUnreadable(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root can read every file: run the tests as another user")

@@ -31,6 +31,8 @@ type chain struct {
 	proxy  *url.URL  // that the hop goes through; nil without
 	hops   int
 	seen   []string
+	// sealed are the values that were filled in, which only the origin may get.
+	sealed []string
 	// left: a redirect has led to another origin. Credentials stay behind
 	// from then on, also when a later redirect leads back.
 	left bool
@@ -159,6 +161,7 @@ func (c *chain) identify(h http.Header) *fault {
 			return deniedFault(fmt.Errorf("the header %s cannot be filled in: %w", sealed.Name, err))
 		}
 		h.Set(sealed.Name, value)
+		c.sealed = append(c.sealed, value)
 	}
 	return nil
 }

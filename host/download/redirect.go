@@ -51,6 +51,11 @@ func (c *chain) mayFollow(to *url.URL) *fault {
 	case c.hops >= cfg.MaxRedirects:
 		return &fault{kind: KindNetwork, final: true, err: fmt.Errorf("more than %d redirects, the last one to %s", cfg.MaxRedirects, clean)}
 	}
+	if !sameOrigin(c.s.url, to) && c.betrays(to) {
+		flt := deniedFault(fmt.Errorf("the server redirects to %s with a secret in the URL that was meant for %s alone", hostPort(to), hostPort(c.s.url)))
+		flt.hint = "name the other server in the item, and let the secret be sent to it"
+		return flt
+	}
 	c.seen = append(c.seen, c.url.String())
 	if slices.Contains(c.seen, to.String()) {
 		return &fault{kind: KindNetwork, final: true, err: fmt.Errorf("the redirects go round in a loop: %s came twice", clean)}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 )
 
 // tlsFor returns the TLS settings for a hop: the client's certificate is for the
@@ -74,8 +76,33 @@ func (c *chain) withQuery(u *url.URL) (*url.URL, *fault) {
 			query += "&"
 		}
 		query += url.QueryEscape(p.Name) + "=" + url.QueryEscape(value)
+		c.sealed = append(c.sealed, value)
 	}
 	full := *u
 	full.RawQuery = query
 	return &full, nil
+}
+
+// minSealed is the length from which on a part of a sealed value is looked for:
+// shorter ones are words that any URL may have.
+const minSealed = 8
+
+// betrays reports whether a URL holds a value that was sealed for the origin, or a word
+// of one, as it is or quoted: a server that repeats the query or a header in a redirect
+// would have it sent on to another one.
+func (c *chain) betrays(to *url.URL) bool {
+	texts := []string{to.String()}
+	for _, unquote := range []func(string) (string, error){url.PathUnescape, url.QueryUnescape} {
+		if text, err := unquote(texts[0]); err == nil {
+			texts = append(texts, text)
+		}
+	}
+	for _, value := range c.sealed {
+		for _, word := range append(strings.Fields(value), value) {
+			if len(word) >= minSealed && slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, word) }) {
+				return true
+			}
+		}
+	}
+	return false
 }

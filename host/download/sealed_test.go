@@ -57,6 +57,45 @@ func TestSealedQuery(t *testing.T) {
 	})
 }
 
+// TestSealedValueInRedirect: a server that repeats what it was sent in the Location
+// of a redirect does not make the client pass it on, also not in a quoted form.
+func TestSealedValueInRedirect(t *testing.T) {
+	e := newEnv(t, hosttest.HTTP, Config{})
+	other := e.start(hosttest.Options{Protocol: e.proto})
+	other.Put("/end", hosttest.File{Content: e.content})
+	header := func(req *Request, h SealedHeader) { req.Sealed = []SealedHeader{h} }
+	query := func(req *Request, h SealedHeader) { req.Query = []SealedHeader{h} }
+	for _, c := range []struct {
+		value, location string
+		put             func(*Request, SealedHeader)
+		denied          bool
+	}{
+		{"s3cret/va+lue", "/end?t=" + url.QueryEscape("s3cret/va+lue"), query, true},
+		{"s3cret/va+lue", "/end?t=s3cret/va+lue", query, true},
+		{"Bearer s3cret/va+lue", "/end?auth=" + url.QueryEscape("Bearer s3cret/va+lue"), header, true},
+		{"Bearer s3cret/va+lue", "/s3cret%2fva%2blue/end", header, true},
+		{"end", "/end?t=end", query, false},
+		{"Bearer s3cret/va+lue", "/end?t=Bearer", header, false},
+	} {
+		before := len(other.Log())
+		e.server.Script("/start", hosttest.Redirect(302, other.URL(c.location)))
+		req := e.request(e.server.URL("/start"))
+		c.put(&req, SealedHeader{Name: "t", Fill: func(*url.URL) (string, error) { return c.value, nil }})
+		info, err, target := e.fetchReq(req)
+		if !c.denied {
+			want{attempts: 1}.check(t, info, err, target)
+			continue
+		}
+		want{kind: KindDenied, attempts: 1, text: "with a secret in the URL"}.check(t, info, err, target)
+		if err != nil && strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("the error shows the secret: %v", err)
+		}
+		if log := other.Log()[before:]; len(log) > 0 {
+			t.Errorf("%s: the other server got %s", c.location, log[0].URI)
+		}
+	}
+}
+
 // TestSealedCertificate: certificate and key come from secrets, or one of them does,
 // and stay with their origin.
 func TestSealedCertificate(t *testing.T) {

@@ -129,7 +129,11 @@ func verifyEntry(entry string) error {
 	if err := checkPrivate(entry, unix.S_IFDIR); err != nil {
 		return err
 	}
-	f, err := os.Open(filepath.Join(entry, checksumFile))
+	sums := filepath.Join(entry, checksumFile)
+	if err := checkPrivate(sums, unix.S_IFREG); err != nil { // opening a FIFO would wait
+		return err
+	}
+	f, err := os.Open(sums)
 	if err != nil {
 		return err
 	}

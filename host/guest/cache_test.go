@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sourcehost/sourcehost/internal/abi"
 )
 
@@ -165,9 +167,16 @@ func TestCacheDamage(t *testing.T) {
 			copy(d[n:], "\xff\xff\xff\x7f")
 			return d
 		}),
-		"code":          change(func(d []byte) []byte { d[len(d)/2] ^= 1; return d }),
-		"no file":       func(t *testing.T, c *cached) { remove(t, c.files(t)[0]) },
-		"no checksum":   func(t *testing.T, c *cached) { remove(t, filepath.Join(c.entry(t), checksumFile)) },
+		"code":        change(func(d []byte) []byte { d[len(d)/2] ^= 1; return d }),
+		"no file":     func(t *testing.T, c *cached) { remove(t, c.files(t)[0]) },
+		"no checksum": func(t *testing.T, c *cached) { remove(t, filepath.Join(c.entry(t), checksumFile)) },
+		"checksum is a FIFO": func(t *testing.T, c *cached) {
+			sums := filepath.Join(c.entry(t), checksumFile)
+			remove(t, sums)
+			if err := unix.Mkfifo(sums, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
 		"one file more": func(t *testing.T, c *cached) { write(t, c.files(t)[0]+"x", "x") },
 		"symbolic link": func(t *testing.T, c *cached) {
 			file := c.files(t)[0]

@@ -66,19 +66,23 @@ func TestMissingHookCostsNothing(t *testing.T) {
 }
 
 // What WASI shows to a guest: nothing of the machine, and the same each time
-// unless clock and random were granted.
+// unless clock and random were requested and granted.
 //
 // adversary: A11a, A11b, A11c
 func TestWorld(t *testing.T) {
 	t.Setenv("SOURCEHOST_TEST", "visible")
 	wasm := build(t, "world")
 	r := newRuntime(t, Config{})
-	see := func(real bool) []byte {
+	see := func(wasm []byte, real bool) []byte {
 		pool := load(t, r, Source{Wasm: wasm, Clock: real, Random: real}).Pool(nil, nil)
 		defer pool.Close()
 		return mustCall(t, pool, abi.Prepare, "", nil)
 	}
-	first, second, real := see(false), see(false), see(true)
+	first, second, real := see(wasm, false), see(wasm, false), see(wasm, true)
+	modest := pack(t, assemble(t, "world"), hooksOf(t, "world"), 0)
+	if got := see(modest, true); !bytes.Equal(got, first) {
+		t.Errorf("a plugin that requests neither clock nor random sees %x, want %x", got, first)
+	}
 	if !bytes.Equal(first, second) {
 		t.Errorf("two instances see different worlds: %x and %x", first, second)
 	}

@@ -45,8 +45,8 @@ type Source struct {
 	// waits for it, and with it the process. Any other plugin is compiled and run
 	// in processes of its own, which are killed; see ServeWorker.
 	Trusted bool
-	// Clock and Random give the plugin the real time and real random numbers.
-	// Without them it gets fixed ones.
+	// Clock and Random give the plugin the real time and real random numbers, if its
+	// manifest requests them or it is trusted. Otherwise it gets fixed ones.
 	Clock, Random bool
 	// Limits, when not nil, take precedence over Config.Limits field by field.
 	Limits *Limits
@@ -177,10 +177,17 @@ func (p *Plugin) check() error {
 		return hex.EncodeToString(sum[:])
 	})
 	p.code = sync.OnceValue(func() code { return newCode(p) })
+	p.src.Clock = p.src.Clock && p.mayHave(plugin.CapClock)
+	p.src.Random = p.src.Random && p.mayHave(plugin.CapRandom)
 	if p.src.Trusted {
 		return nil // its code is checked when it is compiled: a start reads no more of it than it must
 	}
 	return p.checkCode()
+}
+
+// mayHave reports whether a plugin asks for a capability; one that is trusted need not.
+func (p *Plugin) mayHave(capability string) bool {
+	return p.src.Trusted || slices.ContainsFunc(p.manifest.Capabilities, func(c plugin.Capability) bool { return c.Name == capability })
 }
 
 // checkCode checks everything but the manifest, without running anything.

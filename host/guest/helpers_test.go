@@ -71,9 +71,12 @@ func hooksOf(t testing.TB, name string) []abi.Hook {
 }
 
 // pack gives a module a plugin manifest.
-func pack(t testing.TB, wasm []byte, hooks []abi.Hook, instances int) []byte {
+func pack(t testing.TB, wasm []byte, hooks []abi.Hook, instances int, requests ...string) []byte {
 	t.Helper()
 	m := plugin.Manifest{ABI: abi.Version, Name: "guest", Version: "1", Hooks: hooks, MaxInstances: instances}
+	for _, name := range requests {
+		m.Capabilities = append(m.Capabilities, plugin.Capability{Name: name, Reason: "for tests"})
+	}
 	if m.Has(abi.FetchOne) {
 		m.Produces, m.ContentType = plugin.ProducesFile, "org.osbuild.files"
 	}
@@ -88,10 +91,11 @@ func pack(t testing.TB, wasm []byte, hooks []abi.Hook, instances int) []byte {
 	return packed
 }
 
-// build returns a guest of testdata/guests as a plugin.
+// build returns a guest of testdata/guests as a plugin, which requests the real time and
+// real random numbers.
 func build(t testing.TB, name string) []byte {
 	t.Helper()
-	return pack(t, assemble(t, name), hooksOf(t, name), 0)
+	return pack(t, assemble(t, name), hooksOf(t, name), 0, plugin.CapClock, plugin.CapRandom)
 }
 
 func newRuntime(t testing.TB, cfg Config) *Runtime {

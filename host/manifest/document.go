@@ -139,6 +139,10 @@ func (d *document) list(wanted ...string) string {
 	return list
 }
 
+// maxSources bounds what is kept of a manifest: a source takes a hundred times the
+// memory of its shortest text, and osbuild knows ten.
+const maxSources = 10_000
+
 // readSources reads all sources.
 func (d *document) readSources(r *rawjson.Reader) error {
 	pointer := join(d.pointer, "sources")
@@ -149,7 +153,11 @@ func (d *document) readSources(r *rawjson.Reader) error {
 		}
 		return err
 	}
+	count := 0
 	err := r.Object(func(key []byte) error {
+		if count++; count > maxSources {
+			return r.Fail(fmt.Sprintf("the manifest has more than %d sources, the limit", maxSources))
+		}
 		if len(d.problems) >= MaxProblems {
 			d.beyond++
 			return r.Skip()

@@ -179,6 +179,24 @@ func TestTooManyItems(t *testing.T) {
 	}
 }
 
+func TestTooManySources(t *testing.T) {
+	text := func(n int) []byte {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"s%d":{"items":{}}`, i)
+		}
+		return []byte(`{"sources":{` + b.String()[1:] + `}}`)
+	}
+	if _, err := Parse(text(maxSources), Options{}); err != nil {
+		t.Error(err)
+	}
+	_, err := Parse(text(maxSources+1), Options{})
+	want := "/sources/s10000: the manifest has more than 10000 sources, the limit"
+	if err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestManyWrongSources(t *testing.T) {
 	text := `{"sources":{"s":1` + strings.Repeat(`,"%d":1`, MaxProblems+4) + `}}`
 	n := make([]any, MaxProblems+4)

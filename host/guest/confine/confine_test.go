@@ -85,6 +85,10 @@ func attempts(folder string, say func(string, error)) {
 	say("fork", errno)
 	say("ptrace", unix.PtraceAttach(os.Getppid()))
 	say("kill", unix.Kill(unix.Getppid(), 0))
+	say("setown", second(unix.FcntlInt(0, unix.F_SETOWN, unix.Getppid())))
+	say("setsig", second(unix.FcntlInt(0, unix.F_SETSIG, int(unix.SIGKILL))))
+	say("getfl", second(unix.FcntlInt(0, unix.F_GETFL, 0)))
+	say("dupfd", second(unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)))
 	say("mount", unix.Mount("none", "/tmp", "tmpfs", 0, ""))
 	say("unshare", unix.Unshare(unix.CLONE_NEWNS))
 	say("pdeathsig", unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0))
@@ -143,7 +147,7 @@ func TestConfinement(t *testing.T) {
 				}
 			}
 			refused := []string{"sealed: folder", "etc", "temp", "socket inet", "socket unix", "socket netlink", "socketpair", "exec", "program", "fork",
-				"ptrace", "kill", "mount", "unshare", "pdeathsig", "memfd", "limits", "io_uring"}
+				"ptrace", "kill", "setown", "setsig", "mount", "unshare", "pdeathsig", "memfd", "limits", "io_uring"}
 			if a == None {
 				refused = append(refused, "folder")
 			}
@@ -155,7 +159,7 @@ func TestConfinement(t *testing.T) {
 					t.Errorf("%s: got %q, want a refusal", what, got)
 				}
 			}
-			allowed := []string{"seal"}
+			allowed := []string{"seal", "getfl", "dupfd"}
 			switch a {
 			case Read:
 				allowed = append(allowed, "folder")
@@ -246,10 +250,25 @@ func TestProcessStandsAlone(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), "NoNewPrivs:\t1") || !strings.Contains(string(text), "CapEff:\t0000000000000000") {
 		t.Errorf("%v\n%s", err, text)
 	}
+	if own, theirs := oomScore(t, "/proc/self/"), oomScore(t, proc); theirs != min(own+300, 1000) {
+		t.Errorf("the kernel's preference is %d, and this process's %d", theirs, own)
+	}
 	own, _ := os.Readlink("/proc/self/ns/net")
 	if theirs, err := os.Readlink(proc + "ns/net"); err == nil && p.Users && theirs == own {
 		t.Error("the network is this process's")
 	}
+}
+
+func oomScore(t *testing.T, proc string) (score int) {
+	t.Helper()
+	text, err := os.ReadFile(proc + "oom_score_adj")
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &score)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return score
 }
 
 // The main thread is never given away, even if it is the only one that is free.

@@ -64,7 +64,23 @@ func Start(spec Spec) (*Process, error) {
 		conn.Close()
 		return nil, err
 	}
+	offerToKernel(p.Pid)
 	return p, nil
+}
+
+// offerToKernel has the kernel end the process rather than this one when the machine
+// runs out of memory. Where that is not allowed, nothing is lost but the preference.
+func offerToKernel(pid int) {
+	const more, most = 300, 1000 // in thousandths of the machine's memory
+	own, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err != nil {
+		return
+	}
+	var have int
+	if _, err := fmt.Sscan(string(own), &have); err != nil {
+		return
+	}
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), fmt.Append(nil, min(have+more, most)), 0)
 }
 
 // onOwnThread calls fn in a thread that nothing else uses, and that ends with it. The

@@ -18,6 +18,8 @@ type call struct {
 	cond condition
 	arg  int
 	mask uint32
+	// values are those that ifOneOf takes.
+	values []uint32
 }
 
 type condition int
@@ -27,6 +29,7 @@ const (
 	ifEqual
 	ifAnySet
 	ifNoneSet
+	ifOneOf
 )
 
 // computing are the calls of Go's runtime and of C libraries that a process needs
@@ -39,12 +42,15 @@ func computing(pid int) []call {
 		unix.SYS_NANOSLEEP, unix.SYS_CLOCK_NANOSLEEP, unix.SYS_CLOCK_GETTIME, unix.SYS_GETTIMEOFDAY, unix.SYS_SCHED_YIELD,
 		unix.SYS_EPOLL_PWAIT, unix.SYS_EPOLL_CREATE1, unix.SYS_EPOLL_CTL, unix.SYS_EVENTFD2,
 		unix.SYS_GETPID, unix.SYS_GETTID, unix.SYS_SCHED_GETAFFINITY, unix.SYS_GETRANDOM,
-		unix.SYS_CLOSE, unix.SYS_FCNTL, unix.SYS_MREMAP, unix.SYS_BRK, unix.SYS_MINCORE,
+		unix.SYS_CLOSE, unix.SYS_MREMAP, unix.SYS_BRK, unix.SYS_MINCORE,
 		unix.SYS_SET_ROBUST_LIST, unix.SYS_RSEQ, unix.SYS_RESTART_SYSCALL,
 		unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
 	)
 	return append(calls,
 		call{nr: unix.SYS_CLONE, cond: ifAnySet, mask: unix.CLONE_THREAD},
+		// Other commands could have a signal sent to any process of the user (F_SETOWN).
+		call{nr: unix.SYS_FCNTL, cond: ifOneOf, arg: 1, values: []uint32{
+			unix.F_GETFD, unix.F_SETFD, unix.F_GETFL, unix.F_SETFL, unix.F_DUPFD_CLOEXEC}},
 		call{nr: unix.SYS_TGKILL, cond: ifEqual, mask: uint32(pid)},
 		call{nr: unix.SYS_PRCTL, cond: ifEqual, mask: unix.PR_SET_VMA},
 		// Filters are added, never taken away.
@@ -101,6 +107,16 @@ func filter(calls []call) []unix.SockFilter {
 			continue
 		}
 		// The lower half of the argument: both processors have it first.
+		argument := op(load, uint32(offArgs+8*c.arg))
+		if c.cond == ifOneOf {
+			n := uint8(len(c.values))
+			prog = append(prog, jump(equal, uint32(c.nr), 0, n+3), argument)
+			for i, v := range c.values {
+				prog = append(prog, jump(equal, v, n-uint8(i), 0))
+			}
+			prog = append(prog, deny, allow)
+			continue
+		}
 		test := jump(equal, c.mask, 0, 1)
 		yes, no := allow, deny
 		switch c.cond {
@@ -110,7 +126,7 @@ func filter(calls []call) []unix.SockFilter {
 			test.Code = anySet
 			yes, no = deny, allow
 		}
-		prog = append(prog, jump(equal, uint32(c.nr), 0, 4), op(load, uint32(offArgs+8*c.arg)), test, yes, no)
+		prog = append(prog, jump(equal, uint32(c.nr), 0, 4), argument, test, yes, no)
 	}
 	return append(prog, deny)
 }
