@@ -62,7 +62,7 @@ func (x *xmlReader) next() (token, error) {
 		rest := x.data[x.pos:]
 		switch {
 		case rest == "" && len(x.open) > 0:
-			return token{}, errors.New("it ends within the element " + x.open[len(x.open)-1])
+			return token{}, errors.New("it ends within the element " + cut(x.open[len(x.open)-1]))
 		case rest == "":
 			return token{kind: xmlEOF}, nil
 		case rest[0] != '<':
