@@ -3,6 +3,7 @@ package host
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -124,7 +125,19 @@ func sourceObject(req Request) []byte {
 
 // checkPrepared checks the description of an item after a prepare hook.
 func (l *loaded) checkPrepared(desc []byte) manifest.Problems {
-	return check(l.schemas.prepared, func(s *manifest.Schema) manifest.Problems { return s.Check("", desc) })
+	return check(l.schemas.prepared, func(s *manifest.Schema) manifest.Problems { return checkDescription(s, desc) })
+}
+
+// maxMatching bounds the work that a plugin can make with regular expressions of its
+// schema and a description of its own: some two seconds, which nothing can interrupt.
+// It leaves 4,096 steps for each byte of the largest description.
+const maxMatching = 4096 * maxDescription
+
+func checkDescription(s *manifest.Schema, desc []byte) manifest.Problems {
+	if s.Matching(len(desc)) > maxMatching {
+		return manifest.Problems{{Message: fmt.Sprintf("it has %d bytes, too many for the regular expressions of the schema", len(desc))}}
+	}
+	return s.Check("", desc)
 }
 
 // Check validates a manifest offline: every source must be known, and satisfy

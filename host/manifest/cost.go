@@ -3,6 +3,8 @@ package manifest
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"regexp/syntax"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
@@ -43,6 +45,40 @@ func (m *meter) cost(s *jsonschema.Schema) (int, error) {
 	}
 	m.known[s] = sum
 	return sum, nil
+}
+
+// Matching is roughly how many steps comparing a value of so many bytes with the
+// schema's regular expressions can take, a hundred million of them to a second. An
+// expression counts each time that it is reached.
+func (s *Schema) Matching(bytes int) int64 { return s.matching * int64(bytes) }
+
+// maxMatching is enough: larger sums are not told apart.
+const maxMatching = 1 << 30
+
+// matching adds up the cost of the regular expressions. checkCost was called before, so
+// that there are no circles.
+func matching(s *jsonschema.Schema, known map[*jsonschema.Schema]int64) int64 {
+	if sum, ok := known[s]; ok {
+		return sum
+	}
+	var sum int64
+	add := func(re *regexp.Regexp) {
+		if re == nil {
+			return
+		}
+		if tree, err := syntax.Parse(re.String(), syntax.Perl); err == nil {
+			sum += int64(patternCost(tree, maxPatternCost))
+		}
+	}
+	add(s.Pattern)
+	for re := range s.PatternProperties {
+		add(re)
+	}
+	for _, child := range children(s) {
+		sum = min(sum+matching(child, known), maxMatching)
+	}
+	known[s] = sum
+	return sum
 }
 
 // children are the schemas that a schema of draft 4 may apply.

@@ -30,3 +30,28 @@ func TestExpensivePatternsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// An expression counts each time that it is reached, by whatever way.
+func TestMatching(t *testing.T) {
+	compile := func(schema string) *Schema {
+		t.Helper()
+		s, err := CompileValueSchema("test", []byte(schema))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	const definitions = `{"definitions":{"p":{"pattern":"^[ab]{100}$"}},`
+	one := compile(definitions + `"properties":{"a":{"$ref":"#/definitions/p"}}}`).Matching(10)
+	if one < 1000 {
+		t.Errorf("one pattern takes %d steps", one)
+	}
+	many := compile(definitions + `"allOf":[{}` + strings.Repeat(`,{"$ref":"#/definitions/p"}`, 50) + `]}`).Matching(10)
+	names := compile(`{"patternProperties":{"^[ab]{100}$":{}}}`).Matching(10)
+	if many != 50*one || names != one {
+		t.Errorf("one pattern takes %d steps, 50 take %d, and of names %d", one, many, names)
+	}
+	if got := compile(`{"type":"string"}`).Matching(1 << 20); got != 0 {
+		t.Errorf("no pattern takes %d steps", got)
+	}
+}
