@@ -128,14 +128,14 @@ func (l *loaded) checkPrepared(desc []byte) manifest.Problems {
 	return check(l.schemas.prepared, func(s *manifest.Schema) manifest.Problems { return checkDescription(s, desc) })
 }
 
-// maxMatching bounds the work that a plugin can make with regular expressions of its
-// schema and a description of its own: some two seconds, which nothing can interrupt.
-// It leaves 4,096 steps for each byte of the largest description.
-const maxMatching = 4096 * maxDescription
+// maxChecking bounds the work that a plugin can make with a schema and a description of its
+// own: some two seconds, which nothing can interrupt. It leaves 4,096 steps for each byte
+// of the largest description.
+const maxChecking = 4096 * maxDescription
 
 func checkDescription(s *manifest.Schema, desc []byte) manifest.Problems {
-	if s.Matching(len(desc)) > maxMatching {
-		return manifest.Problems{{Message: fmt.Sprintf("it has %d bytes, too many for the regular expressions of the schema", len(desc))}}
+	if s.Steps(len(desc)) > maxChecking {
+		return manifest.Problems{{Message: fmt.Sprintf("it has %d bytes, too many for what the schema does with each", len(desc))}}
 	}
 	return s.Check("", desc)
 }

@@ -361,7 +361,7 @@ func TestSchemaTakesItsTimeOnly(t *testing.T) {
 		return `{"prepare":{"each":` + quoted(`{"key":"$KEY","desc":"`+strings.Repeat("a", size)+`"}`) + `}}`
 	}
 	res := run(t, newHost(t, nil, scripted(t, m, returning(60_000))), t.TempDir(), []host.Item{{Key: keyOf("a"), Desc: json.RawMessage("1")}})
-	wantError(t, res.Items[0], "plugin", "it has 60002 bytes, too many for the regular expressions of the schema")
+	wantError(t, res.Items[0], "plugin", "it has 60002 bytes, too many for what the schema does with each")
 
 	var items []host.Item
 	for i := range 40 {

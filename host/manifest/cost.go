@@ -47,21 +47,32 @@ func (m *meter) cost(s *jsonschema.Schema) (int, error) {
 	return sum, nil
 }
 
-// Matching is roughly how many steps comparing a value of so many bytes with the
-// schema's regular expressions can take, a hundred million of them to a second. An
-// expression counts each time that it is reached.
-func (s *Schema) Matching(bytes int) int64 { return s.matching * int64(bytes) }
+// Steps is roughly how many steps checking a value of so many bytes can take, a hundred
+// million of them to a second. A schema and its regular expression count each time that
+// they are reached, as if every byte were a value of its own.
+func (s *Schema) Steps(bytes int) int64 { return s.steps * int64(bytes) }
 
-// maxMatching is enough: larger sums are not told apart.
-const maxMatching = 1 << 30
+const (
+	// schemaSteps is what applying a schema, or comparing with one element of a list in
+	// it, takes beside regular expressions.
+	schemaSteps = 16
+	// maxSteps is enough: larger sums are not told apart.
+	maxSteps = 1 << 30
+)
 
-// matching adds up the cost of the regular expressions. checkCost was called before, so
-// that there are no circles.
-func matching(s *jsonschema.Schema, known map[*jsonschema.Schema]int64) int64 {
+// steps adds up what a schema takes for each byte. checkCost was called before, so that
+// there are no circles.
+func steps(s *jsonschema.Schema, known map[*jsonschema.Schema]int64) int64 {
 	if sum, ok := known[s]; ok {
 		return sum
 	}
-	var sum int64
+	lists := len(s.Enum) + len(s.Required)
+	for _, x := range s.Dependencies {
+		if names, ok := x.([]string); ok {
+			lists += len(names)
+		}
+	}
+	sum := int64(1+lists) * schemaSteps
 	add := func(re *regexp.Regexp) {
 		if re == nil {
 			return
@@ -75,7 +86,7 @@ func matching(s *jsonschema.Schema, known map[*jsonschema.Schema]int64) int64 {
 		add(re)
 	}
 	for _, child := range children(s) {
-		sum = min(sum+matching(child, known), maxMatching)
+		sum = min(sum+steps(child, known), maxSteps)
 	}
 	known[s] = sum
 	return sum
