@@ -129,7 +129,7 @@ func (l *loaded) checkPrepared(desc []byte) manifest.Problems {
 }
 
 // maxChecking bounds the work that a plugin can make with a schema and a description of its
-// own: some two seconds, which nothing can interrupt. It leaves 4,096 steps for each byte
+// own: some seconds, which nothing can interrupt. It leaves 4,096 steps for each byte
 // of the largest description.
 const maxChecking = 4096 * maxDescription
 

@@ -55,7 +55,7 @@ func (s *Schema) Steps(bytes int) int64 { return s.steps * int64(bytes) }
 const (
 	// schemaSteps is what applying a schema, or comparing with one element of a list in
 	// it, takes beside regular expressions.
-	schemaSteps = 16
+	schemaSteps = 64
 	// maxSteps is enough: larger sums are not told apart.
 	maxSteps = 1 << 30
 )
