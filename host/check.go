@@ -3,6 +3,7 @@ package host
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -124,7 +125,19 @@ func sourceObject(req Request) []byte {
 
 // checkPrepared checks the description of an item after a prepare hook.
 func (l *loaded) checkPrepared(desc []byte) manifest.Problems {
-	return check(l.schemas.prepared, func(s *manifest.Schema) manifest.Problems { return s.Check("", desc) })
+	return check(l.schemas.prepared, func(s *manifest.Schema) manifest.Problems { return checkDescription(s, desc) })
+}
+
+// maxChecking bounds the work that a plugin can make with a schema and a description of its
+// own: some seconds, which nothing can interrupt. It leaves 4,096 steps for each byte
+// of the largest description.
+const maxChecking = 4096 * maxDescription
+
+func checkDescription(s *manifest.Schema, desc []byte) manifest.Problems {
+	if s.Steps(len(desc)) > maxChecking {
+		return manifest.Problems{{Message: fmt.Sprintf("it has %d bytes, too many for what the schema does with each", len(desc))}}
+	}
+	return s.Check("", desc)
 }
 
 // Check validates a manifest offline: every source must be known, and satisfy

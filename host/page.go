@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
@@ -116,8 +117,23 @@ func (r *run) callPart(ctx context.Context, l *loaded, hook abi.Hook, part *page
 	if err != nil {
 		return &guest.Error{Plugin: l.Name, Hook: hook, Cause: guest.Contract, Err: err}
 	}
-	for _, o := range outcomes {
-		r.apply(l, hook, part, o)
+	return r.applyAll(ctx, l, hook, part, outcomes)
+}
+
+// applyAll does what a hook said. Comparing descriptions with a schema takes time, too:
+// no more than the call itself may take.
+func (r *run) applyAll(ctx context.Context, l *loaded, hook abi.Hook, part *page, outcomes []abi.Outcome) error {
+	limit := r.host.cfg.Limits.Effective().HookTime
+	for start, i := time.Now(), 0; i < len(outcomes); i++ {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if time.Since(start) > limit {
+			err := &guest.Error{Plugin: l.Name, Hook: hook, Cause: guest.Deadline, Err: fmt.Errorf("checking what it returned took longer than %v", limit)}
+			r.timeouts.note(l, err)
+			return err
+		}
+		r.apply(l, hook, part, outcomes[i])
 	}
 	return nil
 }

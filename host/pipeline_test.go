@@ -343,3 +343,41 @@ func TestRequestsOfAPageAreBounded(t *testing.T) {
 		t.Errorf("no limit: %s", log.String())
 	}
 }
+
+// expensive is a schema whose regular expressions take some microseconds for each byte.
+func expensive() json.RawMessage {
+	var all []string
+	for i := range 100 {
+		all = append(all, fmt.Sprintf(`{"pattern":"(.*[ab]){20}%d$"}`, i))
+	}
+	return json.RawMessage(`{"anyOf":[` + strings.Join(all, ",") + `,{"type":"string"}]}`)
+}
+
+// A plugin does not keep the host busy with its own schema and its own descriptions: not
+// with one that is large, and not with many.
+func TestSchemaTakesItsTimeOnly(t *testing.T) {
+	m := source("prepare")
+	m.Prepared = expensive()
+	returning := func(size int) string {
+		return `{"prepare":{"each":` + quoted(`{"key":"$KEY","desc":"`+strings.Repeat("a", size)+`"}`) + `}}`
+	}
+	res := run(t, newHost(t, nil, scripted(t, m, returning(60_000))), t.TempDir(), []host.Item{{Key: keyOf("a"), Desc: json.RawMessage("1")}})
+	wantError(t, res.Items[0], "plugin", "it has 60002 bytes, too many for what the schema does with each")
+
+	var items []host.Item
+	for i := range 40 {
+		items = append(items, host.Item{Key: keyOf(fmt.Sprint(i)), Desc: json.RawMessage("1")})
+	}
+	h := newHost(t, func(c *host.Config) { c.Limits.HookTime = time.Second }, scripted(t, m, returning(10_000)))
+	res = run(t, h, t.TempDir(), items)
+	wantError(t, res.Items[39], "timeout", "checking what it returned took longer than 1s")
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	h = newHost(t, nil, scripted(t, m, returning(10_000)))
+	res, err := h.Run(ctx, host.Request{Source: testSource, Items: items, Store: t.TempDir()})
+	if err == nil || res == nil {
+		t.Fatalf("got %v, %v", res, err)
+	}
+	wantError(t, res.Items[39], "canceled", "stopped")
+}

@@ -81,7 +81,7 @@ func (r *Rules) Prepared(before, after, schema []byte, chained bool) (abi.Kind, 
 		if err != nil {
 			return abi.ErrPlugin, err
 		}
-		if problems := s.Check("", after); len(problems) > 0 {
+		if problems := checkDescription(s, after); len(problems) > 0 {
 			return abi.ErrPlugin, fmt.Errorf("the description that it returned is wrong: %w", problems)
 		}
 	}

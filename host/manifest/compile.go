@@ -44,6 +44,8 @@ type Schema struct {
 	// blind are the names of the members that need not be looked at as a whole:
 	// see itemwise.
 	blind map[string]*jsonschema.Schema
+	// steps is what it takes for each byte; see Steps.
+	steps int64
 }
 
 // CompileSchema compiles the schema of a source object. As osbuild does, it
@@ -99,7 +101,7 @@ func compile(name string, schema []byte, closed bool) (*Schema, error) {
 	if err := checkCost(root); err != nil {
 		return fail(Problem{Message: err.Error()})
 	}
-	return &Schema{root: root}, nil
+	return &Schema{root: root, steps: steps(root, map[*jsonschema.Schema]int64{})}, nil
 }
 
 // checkDraft checks a schema against the schema of draft 4.

@@ -3,6 +3,8 @@ package manifest
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"regexp/syntax"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 )
@@ -43,6 +45,51 @@ func (m *meter) cost(s *jsonschema.Schema) (int, error) {
 	}
 	m.known[s] = sum
 	return sum, nil
+}
+
+// Steps is roughly how many steps checking a value of so many bytes can take, a hundred
+// million of them to a second. A schema and its regular expression count each time that
+// they are reached, as if every byte were a value of its own.
+func (s *Schema) Steps(bytes int) int64 { return s.steps * int64(bytes) }
+
+const (
+	// schemaSteps is what applying a schema, or comparing with one element of a list in
+	// it, takes beside regular expressions.
+	schemaSteps = 64
+	// maxSteps is enough: larger sums are not told apart.
+	maxSteps = 1 << 30
+)
+
+// steps adds up what a schema takes for each byte. checkCost was called before, so that
+// there are no circles.
+func steps(s *jsonschema.Schema, known map[*jsonschema.Schema]int64) int64 {
+	if sum, ok := known[s]; ok {
+		return sum
+	}
+	lists := len(s.Enum) + len(s.Required)
+	for _, x := range s.Dependencies {
+		if names, ok := x.([]string); ok {
+			lists += len(names)
+		}
+	}
+	sum := int64(1+lists) * schemaSteps
+	add := func(re *regexp.Regexp) {
+		if re == nil {
+			return
+		}
+		if tree, err := syntax.Parse(re.String(), syntax.Perl); err == nil {
+			sum += int64(patternCost(tree, maxPatternCost))
+		}
+	}
+	add(s.Pattern)
+	for re := range s.PatternProperties {
+		add(re)
+	}
+	for _, child := range children(s) {
+		sum = min(sum+steps(child, known), maxSteps)
+	}
+	known[s] = sum
+	return sum
 }
 
 // children are the schemas that a schema of draft 4 may apply.
