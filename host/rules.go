@@ -35,7 +35,9 @@ func GrantAll(m *plugin.Manifest) Grant {
 	return g
 }
 
-// Add adds values of a capability; the capabilities clock and random take none.
+// Add adds values of a capability; the capabilities clock and random take none. A
+// value that the capability cannot have, and that would thus grant nothing, is an
+// error, and then none is added.
 func (g *Grant) Add(capability string, values ...string) error {
 	flags := map[string]*bool{plugin.CapClock: &g.Clock, plugin.CapRandom: &g.Random}
 	lists := map[string]*[]string{
@@ -51,8 +53,17 @@ func (g *Grant) Add(capability string, values ...string) error {
 	case list == nil:
 		return fmt.Errorf("there is no capability %q; there are %s", shorten(capability, 60), capabilityNames())
 	case len(values) == 0:
-		return fmt.Errorf("the capability %s needs a value", capability)
+		return fmt.Errorf("the capability %s needs a value: %s", capability, plugin.WantGrant(capability, ""))
 	default:
+		for _, v := range values {
+			shown := manifest.WithoutUserinfo(v)
+			switch want := plugin.WantGrant(capability, v); {
+			case want != "" && shown != v:
+				return fmt.Errorf("expected %s, found %q with a user or password in it: remove them", want, shorten(shown, 200))
+			case want != "":
+				return fmt.Errorf("expected %s, found %q", want, shorten(v, 200))
+			}
+		}
 		*list = append(*list, values...)
 	}
 	return nil

@@ -107,14 +107,17 @@ func TestGrantAdd(t *testing.T) {
 		want   string
 	}{
 		{"env", []string{"A", "B"}, ""}, {"http", []string{"https://a/"}, ""}, {"clock", nil, ""},
-		{"env", nil, "needs a value"}, {"random", []string{"x"}, "takes no values"}, {"evn", []string{"x"}, "there are clock, download, env,"},
+		{"env", nil, "needs a value: the name of an environment variable"},
+		{"download", []string{"https://a", "*", "file:///a"}, ""}, {"download", []string{"https://b/", "b.example"}, `a URL prefix such as "https://example.org/"`},
+		{"http", []string{"https://a?b"}, "a URL prefix"}, {"read", []string{"etc/passwd"}, "an absolute path"}, {"exec", []string{"../sh"}, "the plain name of a program"},
+		{"random", []string{"x"}, "takes no values"}, {"evn", []string{"x"}, "there are clock, download, env,"},
 	} {
 		err := g.Add(c.name, c.values...)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %q: %v, want %s", c.name, c.values, err, c.want)
 		}
 	}
-	if !slices.Equal(g.Env, []string{"A", "B"}) || len(g.HTTP) != 1 || !g.Clock || g.Random {
+	if !slices.Equal(g.Env, []string{"A", "B"}) || len(g.HTTP) != 1 || len(g.Download) != 3 || !g.Clock || g.Random {
 		t.Errorf("granted %+v", g)
 	}
 	for _, name := range host.Capabilities() {

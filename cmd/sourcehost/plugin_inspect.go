@@ -90,7 +90,15 @@ func (a *app) pluginBytes(ctx context.Context, name string, f registryFlags) ([]
 		p, err := a.pullPlugin(ctx, name, f)
 		return p.Wasm, err
 	}
-	wasm, err := os.ReadFile(name)
+	return readPlugin(name)
+}
+
+// readPlugin reads a plugin's file.
+func readPlugin(path string) ([]byte, error) {
+	if isDir(path) {
+		return nil, usagef("%s is a folder: build it with `sourcehost plugin build %[1]s` and name the file that this writes", path)
+	}
+	wasm, err := os.ReadFile(path)
 	if err != nil {
 		return nil, &usageError{err: err}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"time"
 
@@ -119,9 +118,9 @@ func (a *app) push(ctx context.Context, path, to string, f registryFlags, output
 	if err != nil {
 		return &usageError{err: err}
 	}
-	wasm, err := os.ReadFile(path)
+	wasm, err := readPlugin(path)
 	if err != nil {
-		return &usageError{err: err}
+		return err
 	}
 	p, err := checkPlugin(path, wasm)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/manifest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/author/cases"
 	"github.com/sourcehost/sourcehost/internal/plugin"
@@ -134,7 +135,7 @@ func (t *trialFlags) grant(m *plugin.Manifest) (host.Grant, error) {
 			values = []string{value}
 		}
 		if err := g.Add(name, values...); err != nil {
-			return g, usagef("--grant %s: %w", text, err)
+			return g, usagef("--grant %s: %w", manifest.WithoutUserinfo(text), err)
 		}
 	}
 	return g, nil

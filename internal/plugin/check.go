@@ -36,6 +36,21 @@ func capabilityChecks() map[string]func(string) string {
 	}
 }
 
+// WantGrant says what a value that an operator grants for a capability should be,
+// or nothing when it is that, or when the capability takes no values. Values of
+// grants are as in a manifest, but a server may stand without the slash behind it.
+func WantGrant(capability, value string) string {
+	check := capabilityChecks()[capability]
+	if check == nil {
+		return ""
+	}
+	want := check(value)
+	if (capability == CapDownload || capability == CapHTTP) && check(value+"/") == "" {
+		return ""
+	}
+	return want
+}
+
 // check reports what is wrong or missing in a manifest whose fields have the
 // right types.
 func (p *problems) check(m *Manifest) {

@@ -9,7 +9,7 @@ import (
 
 // compileGo needs nothing but the stock toolchain.
 func compileGo(t *tools, _, out string) ([]command, error) {
-	path, err := t.find("go", "apt-get install golang-go, or see https://go.dev/dl")
+	path, err := t.find("go", "`apt-get install golang-go`, or from https://go.dev/dl")
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func rustTargets() []string {
 // and so no network. Of several compilers in the PATH it takes the first that has
 // the standard library for WebAssembly.
 func compileRust(t *tools, _, out string) ([]command, error) {
-	const install = "apt-get install rustc libstd-rust-dev-wasm32"
+	const install = "`apt-get install rustc libstd-rust-dev-wasm32`"
 	if _, err := t.find("rustc", install); err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func compileRust(t *tools, _, out string) ([]command, error) {
 	if target == "" {
 		return nil, &MissingError{
 			Program: "the standard library of Rust for WebAssembly (" + strings.Join(rustTargets(), ", ") + ")",
-			Install: install + "` or `rustup target add wasm32-unknown-unknown",
+			Install: install + " or `rustup target add wasm32-unknown-unknown`",
 		}
 	}
 	return []command{{path: path, args: []string{
@@ -76,7 +76,7 @@ func (t *tools) hasRustTarget(rustc, target string) bool {
 // compileC needs clang and lld only: the header does without a C library. A plugin
 // that calls one is built by its author's own commands, and packed.
 func compileC(t *tools, _, out string) ([]command, error) {
-	const install = "apt-get install clang lld"
+	const install = "`apt-get install clang lld`"
 	path, err := t.find("clang", install)
 	if err != nil {
 		return nil, err
@@ -91,12 +91,12 @@ func compileC(t *tools, _, out string) ([]command, error) {
 
 // compileAssemblyScript uses the compiler that the plugin's package names.
 func compileAssemblyScript(t *tools, dir, out string) ([]command, error) {
-	if _, err := t.find("node", "apt-get install nodejs npm"); err != nil {
+	if _, err := t.find("node", "`apt-get install nodejs npm`"); err != nil {
 		return nil, err
 	}
 	asc := filepath.Join(dir, "node_modules", ".bin", "asc")
 	if _, err := os.Stat(asc); err != nil {
-		return nil, &MissingError{Program: "AssemblyScript's compiler", Install: "npm install` in the folder of the plugin, and npm itself with `apt-get install npm"}
+		return nil, &MissingError{Program: "AssemblyScript's compiler", Install: "`npm install` in the folder of the plugin, and npm itself with `apt-get install npm`"}
 	}
 	return []command{{path: asc, args: []string{
 		// -Oz would choose a joining of strings that takes quadratic memory.

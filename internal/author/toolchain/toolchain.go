@@ -101,12 +101,13 @@ func fsGlob(dir, pattern string) (bool, error) {
 // MissingError says which program is not there and how to install it.
 type MissingError struct {
 	Program string
+	// Install says how, with commands in backquotes.
 	Install string
 }
 
 // Error is one line.
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("%s is missing: install it with `%s`", e.Program, e.Install)
+	return fmt.Sprintf("%s is missing: install it with %s", e.Program, e.Install)
 }
 
 // CompileError is a toolchain that failed.

@@ -56,7 +56,7 @@ func TestDetect(t *testing.T) {
 func TestMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	want := map[string]string{
-		"go": "go is missing: install it with `apt-get install golang-go", "rust": "rustc is missing: install it with `apt-get install rustc libstd-rust-dev-wasm32`",
+		"go": "go is missing: install it with `apt-get install golang-go`, or from https://go.dev/dl", "rust": "rustc is missing: install it with `apt-get install rustc libstd-rust-dev-wasm32`",
 		"c": "clang is missing: install it with `apt-get install clang lld`", "assemblyscript": "node is missing: install it with `apt-get install nodejs npm`",
 	}
 	for _, l := range Languages() {
