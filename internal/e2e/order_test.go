@@ -32,7 +32,7 @@ func TestOrderOfSyncs(t *testing.T) {
 		p := s.start(strace, "-f", "-y", "-qq", "-s", "30", "-e", "signal=none", "-e", "trace="+strings.Join(traced, ","), "-o", trace,
 			built.program, "fetch", "--store", s.store, "--output", "json", "--container-format", format, manifest)
 		o := p.wait()
-		if strings.Contains(o.errOut, "ptrace") && o.code != 0 {
+		if strings.Contains(o.errOut, "ptrace") && o.code != 0 && os.Getenv("CI") == "" {
 			t.Skipf("processes may not be traced here: %s", tail(o.errOut))
 		}
 		o.ends(0).counts(len(keys)+1, 0, 0)
