@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -92,6 +93,12 @@ func (a *app) pluginBytes(ctx context.Context, name string, f registryFlags) ([]
 	}
 	wasm, err := os.ReadFile(name)
 	if err != nil {
+		if info, statErr := os.Stat(name); statErr == nil && info.IsDir() {
+			return nil, usagef("%s is a folder: build it with `sourcehost plugin build %s`, and name the file that is written to its folder dist", name, name)
+		}
+		if slices.Contains(builtin.Names(), name) {
+			return nil, usagef("there is no file %s; the plugin that is part of the program is %s%s", name, builtinPrefix, name)
+		}
 		return nil, &usageError{err: err}
 	}
 	return wasm, nil

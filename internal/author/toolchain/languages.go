@@ -9,7 +9,7 @@ import (
 
 // compileGo needs nothing but the stock toolchain.
 func compileGo(t *tools, _, out string) ([]command, error) {
-	path, err := t.find("go", "apt-get install golang-go, or see https://go.dev/dl")
+	path, err := t.find("go", "apt-get install golang-go` or from `https://go.dev/dl")
 	if err != nil {
 		return nil, err
 	}
