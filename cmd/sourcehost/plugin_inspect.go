@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -100,6 +101,9 @@ func readPlugin(path string) ([]byte, error) {
 	}
 	wasm, err := os.ReadFile(path)
 	if err != nil {
+		if slices.Contains(builtin.Names(), path) {
+			return nil, usagef("there is no file %s; the plugin that is part of the program is %s%[1]s", path, builtinPrefix)
+		}
 		return nil, &usageError{err: err}
 	}
 	return wasm, nil

@@ -109,6 +109,9 @@ func (f *folder) saved(name string) string   { return filepath.Join(f.dir, ownNa
 // open finds a library folder. To change it, it must be locked.
 func open(dir string) (*folder, error) {
 	abs, err := resolve(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("there is no library folder of osbuild at %s: install osbuild, or name the folder with --libdir", dir)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the library folder: %w", err)
 	}

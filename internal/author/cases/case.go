@@ -143,6 +143,9 @@ type Call struct {
 // their names.
 func Load(path string) ([]*Case, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("there are no case files at %s: name a case file, or a folder of them, after the plugin", path)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +224,7 @@ func explain(err error) error {
 func (c *Case) check() error {
 	for _, h := range c.Hooks {
 		if !slices.Contains(abi.Hooks, h) {
-			return fmt.Errorf("hooks: there is no hook %q", h)
+			return fmt.Errorf("hooks: there is no hook %q; there are %q", h, abi.Hooks)
 		}
 	}
 	keys := map[string]bool{}

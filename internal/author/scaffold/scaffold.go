@@ -216,7 +216,7 @@ func Write(dir string, o Options) error {
 		return err
 	}
 	if len(entries) > 0 {
-		return fmt.Errorf("the folder %s is not empty", dir)
+		return fmt.Errorf("the folder %s is not empty: give another name, or empty it first", dir)
 	}
 	for name, data := range files {
 		to := filepath.Join(dir, filepath.FromSlash(name))

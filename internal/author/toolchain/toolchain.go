@@ -156,7 +156,14 @@ func (l Language) Compile(ctx context.Context, dir string, log io.Writer) ([]byt
 }
 
 func (c command) String() string {
-	return strings.Join(append(append(append([]string{}, c.env...), filepath.Base(c.path)), c.args...), " ")
+	words := append(append([]string{}, c.env...), filepath.Base(c.path))
+	for _, arg := range c.args {
+		if strings.ContainsAny(arg, " \t\"$&;()*?") && !strings.Contains(arg, "'") {
+			arg = "'" + arg + "'"
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ")
 }
 
 func (c command) run(ctx context.Context, dir string) error {
