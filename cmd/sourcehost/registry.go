@@ -120,6 +120,9 @@ func (a *app) push(ctx context.Context, path, to string, f registryFlags, output
 		return &usageError{err: err}
 	}
 	wasm, err := os.ReadFile(path)
+	if info, statErr := os.Stat(path); err != nil && statErr == nil && info.IsDir() {
+		return usagef("%s is a folder: build it with `sourcehost plugin build %s`, and push the file that is written to its folder dist", path, path)
+	}
 	if err != nil {
 		return &usageError{err: err}
 	}

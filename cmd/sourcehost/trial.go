@@ -136,6 +136,13 @@ func (t *trialFlags) grant(m *plugin.Manifest) (host.Grant, error) {
 		if err := g.Add(name, values...); err != nil {
 			return g, usagef("--grant %s: %w", text, err)
 		}
+		// A grant, unlike a request, may be a host without a path, or a folder of it.
+		if want := plugin.WrongValue(name, value); want != "" && plugin.WrongValue(name, value+"/") != "" {
+			return g, usagef("--grant %s: expected %s, found %q", text, want, value)
+		}
+		if !slices.ContainsFunc(m.Capabilities, func(c plugin.Capability) bool { return c.Name == name }) {
+			return g, usagef("--grant %s: the plugin %s does not request %s, so that the grant has no effect", text, m.Name, name)
+		}
 	}
 	return g, nil
 }

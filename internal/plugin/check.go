@@ -137,6 +137,14 @@ func (p *problems) checkFormats(m *Manifest) {
 	}
 }
 
+// WrongValue returns what a value of a capability should be, or nothing when it is that.
+func WrongValue(capability, value string) string {
+	if check := capabilityChecks()[capability]; check != nil {
+		return check(value)
+	}
+	return ""
+}
+
 func (p *problems) checkCapabilities(list []Capability) {
 	checks := capabilityChecks()
 	for i, c := range list {
