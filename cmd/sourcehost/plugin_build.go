@@ -80,6 +80,9 @@ func (a *app) build(ctx context.Context, dir, out string, log io.Writer) (*built
 	}
 	manifestPath := filepath.Join(dir, "plugin.json")
 	doc, err := os.ReadFile(manifestPath)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, usagef("%s is missing: it names the plugin, its hooks and what it requests; `sourcehost plugin new` writes one", manifestPath)
+	}
 	if err != nil {
 		return nil, &usageError{err: err}
 	}

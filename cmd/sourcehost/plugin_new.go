@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
 	"github.com/sourcehost/sourcehost/internal/author/scaffold"
+	"github.com/sourcehost/sourcehost/internal/builtin"
 )
 
 func (a *app) pluginNewCommand() *cobra.Command {
@@ -39,6 +41,9 @@ serves a source of its own.`,
 	completeWords(cmd, "hook", scaffold.Hooks()...)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		o.Name = filepath.Base(args[0])
+		if slices.Contains(builtin.Names(), o.Name) {
+			return usagef("a plugin named %q is part of this program: give yours another name", o.Name)
+		}
 		if err := scaffold.Write(args[0], o); err != nil {
 			return &usageError{err: err}
 		}

@@ -137,6 +137,9 @@ func (t *trialFlags) grant(m *plugin.Manifest) (host.Grant, error) {
 		if err := g.Add(name, values...); err != nil {
 			return g, usagef("--grant %s: %w", manifest.WithoutUserinfo(text), err)
 		}
+		if !slices.ContainsFunc(m.Capabilities, func(c plugin.Capability) bool { return c.Name == name }) {
+			return g, usagef("--grant %s: the plugin %s does not request %s, so that the grant has no effect", text, m.Name, name)
+		}
 	}
 	return g, nil
 }
