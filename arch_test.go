@@ -72,8 +72,12 @@ var rules = []rule{
 	},
 	{
 		packages: []string{"host/artifact", "host/download", "host/container", "host/command", "host/secret"},
-		only:     []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
+		only:     []string{"internal/special"}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
+	},
+	{
+		packages: []string{"internal/special"}, only: []string{}, standard: true,
+		reason: "what an address is depends on nothing of this program",
 	},
 	{
 		packages: []string{"internal/sampleimage"}, only: []string{}, standard: true,

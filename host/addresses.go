@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/sourcehost/sourcehost/host/download"
+	"github.com/sourcehost/sourcehost/internal/special"
 )
 
 // Names can resolve to addresses that nobody meant: those of this machine, where
@@ -16,41 +17,6 @@ import (
 // about the machine and hands out its credentials. A grant of such an address names
 // it literally ("http://127.0.0.1:8080/", or "localhost" in its place); "*", and the
 // name of a host that resolves to it, are none.
-
-// metadata are the addresses of clouds' metadata services that are not link-local.
-var metadata = []netip.Addr{
-	netip.MustParseAddr("fd00:ec2::254"),   // AWS
-	netip.MustParseAddr("fd20:ce::254"),    // Google
-	netip.MustParseAddr("100.100.100.200"), // Alibaba
-	netip.MustParseAddr("168.63.129.16"),   // Azure
-	netip.MustParseAddr("192.0.0.192"),     // Oracle
-}
-
-// nat64 is how gateways write IPv4 addresses for IPv6 hosts (RFC 6052).
-var nat64 = netip.MustParsePrefix("64:ff9b::/96")
-
-// plainAddr undoes the ways in which an IPv4 address can be written in IPv6.
-func plainAddr(ip netip.Addr) netip.Addr {
-	ip = ip.Unmap().WithZone("")
-	if nat64.Contains(ip) {
-		b := ip.As16()
-		return netip.AddrFrom4([4]byte(b[12:]))
-	}
-	return ip
-}
-
-// ofThisMachine reports whether only this machine answers at an address. A
-// connection to the unspecified address ends there, too.
-func ofThisMachine(ip netip.Addr) bool {
-	ip = plainAddr(ip)
-	return ip.IsLoopback() || ip.IsUnspecified()
-}
-
-// ofTheLink reports whether an address is link-local or a metadata service's.
-func ofTheLink(ip netip.Addr) bool {
-	ip = plainAddr(ip)
-	return ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || slices.Contains(metadata, ip)
-}
 
 // addrRules are the rules of one policy. There is one of each kind, since the
 // download engine shares connections by rule.
@@ -84,7 +50,7 @@ func (p *policy) addrRules(capability string) (first, redirected *download.AddrR
 
 // refuseLink refuses link-local and metadata addresses.
 func (p *policy) refuseLink(at netip.AddrPort) error {
-	if p.addrs.linkLocal || !ofTheLink(at.Addr()) {
+	if p.addrs.linkLocal || !special.OfTheLink(at.Addr()) {
 		return nil
 	}
 	return fmt.Errorf("%s is a link-local or metadata address; allow_link_local = true under [download] allows it", at.Addr())
@@ -92,7 +58,7 @@ func (p *policy) refuseLink(at netip.AddrPort) error {
 
 // refuseSpecial refuses addresses of this machine, too.
 func (p *policy) refuseSpecial(at netip.AddrPort) error {
-	if ofThisMachine(at.Addr()) {
+	if special.OfThisMachine(at.Addr()) {
 		return fmt.Errorf("%s is an address of this machine, to which no other server may redirect", at.Addr())
 	}
 	return p.refuseLink(at)
@@ -100,8 +66,8 @@ func (p *policy) refuseSpecial(at netip.AddrPort) error {
 
 // allowAddr refuses special addresses unless they are granted.
 func (p *policy) allowAddr(capability string, at netip.AddrPort) error {
-	here := ofThisMachine(at.Addr())
-	if !here && (p.addrs.linkLocal || !ofTheLink(at.Addr())) || p.namesAddr(capability, at, here) {
+	here := special.OfThisMachine(at.Addr())
+	if !here && (p.addrs.linkLocal || !special.OfTheLink(at.Addr())) || p.namesAddr(capability, at, here) {
 		return nil
 	}
 	what := "a link-local or metadata address"

@@ -7,9 +7,10 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"syscall"
 	"time"
+
+	"github.com/sourcehost/sourcehost/internal/special"
 )
 
 // guard sends requests. Where a registry sends its client on, by a redirect or the realm
@@ -51,25 +52,17 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return g.transport.RoundTrip(req)
 }
 
-// metadata are the addresses of clouds' metadata services that are not link-local.
-func metadata() []netip.Addr {
-	return []netip.Addr{
-		netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"), netip.MustParseAddr("100.100.100.200"),
-		netip.MustParseAddr("168.63.129.16"), netip.MustParseAddr("192.0.0.192"),
-	}
-}
-
 // refuseSpecial is asked for the very address that is connected to.
 func refuseSpecial(address string, here bool) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err
 	}
-	ip := at.Addr().Unmap().WithZone("")
+	ip := at.Addr()
 	switch {
-	case ip.IsLinkLocalUnicast() || slices.Contains(metadata(), ip):
+	case special.OfTheLink(ip):
 		return fmt.Errorf("the registry leads to %s, a link-local or metadata address", ip)
-	case (ip.IsLoopback() || ip.IsUnspecified()) && !here:
+	case special.OfThisMachine(ip) && !here:
 		return fmt.Errorf("the registry leads to %s, an address of this machine", ip)
 	}
 	return nil
