@@ -3,6 +3,7 @@ package manifest
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -150,6 +151,32 @@ func TestManyProblemsAreCounted(t *testing.T) {
 	p = curlSchema(t).Check("/s", text(maxCounted+50))
 	if len(p) != MaxProblems+1 || p[MaxProblems].Message != "more than 9899 further problems, which are not listed" {
 		t.Errorf("%d problems, the last is %v", len(p), p[len(p)-1])
+	}
+}
+
+// Items are checked on all processors, and what is wrong with them is listed in the
+// order of the text.
+func TestProblemsOfManyItemsAreInOrder(t *testing.T) {
+	const items, every = 20 * batchSize, 29
+	var b strings.Builder
+	var want []string
+	for i := range items {
+		value := `"http://mirror.test/x"`
+		if i%every == 0 {
+			value = "1"
+			want = append(want, fmt.Sprintf("/s/items/sha256:%064x", i))
+		}
+		fmt.Fprintf(&b, `,"sha256:%064x":%s`, i, value)
+	}
+	s := curlSchema(t)
+	for range 20 {
+		var got []string
+		for _, p := range s.Check("/s", []byte(`{"items":{`+b.String()[1:]+`}}`)) {
+			got = append(got, p.Pointer)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("got the problems of\n%q\nwant\n%q", got, want)
+		}
 	}
 }
 
