@@ -69,7 +69,7 @@ func newSecretive(t *testing.T, servers ...*hosttest.Server) *secretive {
 	}
 	const once = "[container]\nmax_attempts = 1\n"
 	if len(servers) == 0 {
-		s.configure(strings.Replace(quick, "1500ms", "600ms", 1) + once)
+		s.configure(strings.Replace(quick, "1500ms", "600ms", 1) + once + s.recorded("ostree") + s.recorded("skopeo"))
 		return s
 	}
 	var hosts, grants []string
@@ -97,6 +97,28 @@ func (s *secretive) input(name, text string) string {
 	path := s.write(name, []byte(text))
 	s.inputs = append(s.inputs, path)
 	return path
+}
+
+// recorded is configuration that puts a script before a program. It writes down its
+// arguments, where watched finds them: some programs end before a look at the list of
+// processes sees them.
+func (s *secretive) recorded(program string) string {
+	s.t.Helper()
+	path := s.write(filepath.Join("bin", program), fmt.Appendf(nil, "#!/bin/sh\nprintf '%%s\\n' \"$@\" >%q.$$.args\nexec %q \"$@\"\n",
+		filepath.Join(s.dir, program), need(s.t, program, program)))
+	if err := os.Chmod(path, 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	return fmt.Sprintf("[program.%s]\npath = %q\n", program, path)
+}
+
+// runs is how often a program that is recorded was started.
+func (s *secretive) runs(program string) int {
+	found, err := filepath.Glob(filepath.Join(s.dir, program+".*.args"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return len(found)
 }
 
 // watched runs the program and searches all that it leaves behind.
