@@ -16,7 +16,7 @@ SOAKITEMS ?= 20000
 # The tag has host/container built with its embedded engine.
 export GOFLAGS := -tags=containers_image_openpgp
 
-.PHONY: all build plugins demo test check bench bench-micro bench-peers fuzz crash soak clean
+.PHONY: all build plugins install demo test check bench bench-micro bench-peers fuzz crash soak clean
 
 all: build
 
@@ -33,6 +33,18 @@ $(WASMDIR)/%.wasm: FORCE
 
 .PHONY: FORCE
 FORCE:
+
+# Into PREFIX, or into DESTDIR for a package: make install DESTDIR=/tmp/root PREFIX=/usr
+PREFIX ?= /usr/local
+PROGRAM ?= bin/sourcehost
+SHARE = $(DESTDIR)$(PREFIX)/share
+
+install: build
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/sourcehost
+	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	$(PROGRAM) completion bash > $(SHARE)/bash-completion/completions/sourcehost
+	$(PROGRAM) completion zsh > $(SHARE)/zsh/site-functions/_sourcehost
+	$(PROGRAM) completion fish > $(SHARE)/fish/vendor_completions.d/sourcehost.fish
 
 include guests.mk
 
