@@ -155,7 +155,7 @@ func TestRetryAfter(t *testing.T) {
 		min, max time.Duration
 	}{
 		{"seconds", hosttest.RetryAfter(429, "7"), 7 * time.Second, 7 * time.Second},
-		{"date", hosttest.RetryAfterDate(503, 30*time.Second), 28 * time.Second, 30 * time.Second},
+		{"date", hosttest.RetryAfterDate(503, 30*time.Second), 30 * time.Second, 30 * time.Second},
 		{"past date", hosttest.RetryAfterDate(503, -time.Hour), DefaultBackoffBase, DefaultBackoffBase},
 		{"too long", hosttest.RetryAfter(503, "86400"), DefaultRetryAfterMax, DefaultRetryAfterMax},
 		{"nonsense", hosttest.RetryAfter(503, "soon"), DefaultBackoffBase, DefaultBackoffBase},
