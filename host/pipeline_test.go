@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/hosttest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
@@ -168,13 +168,9 @@ func TestDownloadsStartBeforeAllIsPrepared(t *testing.T) {
 
 func TestWorkersBoundTheDownloads(t *testing.T) {
 	for _, workers := range []int{1, 3} {
-		var now, most atomic.Int32
+		crowd := hosttest.NewCrowd(workers)
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			n := now.Add(1)
-			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-			}
-			time.Sleep(5 * time.Millisecond)
-			now.Add(-1)
+			crowd.Enter(r.Context())()
 			fmt.Fprint(w, r.URL.Path)
 		}))
 		var items []host.Item
@@ -188,7 +184,7 @@ func TestWorkersBoundTheDownloads(t *testing.T) {
 		if c := res.Counts(); c.Fetched != 20 {
 			t.Errorf("workers %d: %+v", workers, c)
 		}
-		if got := int(most.Load()); got != workers {
+		if got := crowd.Most(); got != workers {
 			t.Errorf("with %d workers %d requests were under way at once", workers, got)
 		}
 	}
