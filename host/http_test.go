@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/host/hosttest"
@@ -317,7 +316,7 @@ func TestHTTPEndsWithTheRun(t *testing.T) {
 	p := asking(t, host.Grant{HTTP: []string{server.URL}, Download: []string{server.URL}},
 		`http/v1 {"url":"`+server.URL+`/","once":true,"start":true,"timeout":600000}`)
 	h := newHost(t, nil, p)
-	within(t, 20*time.Second, func() {
+	within(t, patience, func() {
 		run(t, h, t.TempDir(), []host.Item{{Key: keyOf("x"), Desc: []byte(`"` + server.URL + `/item"`)}})
 		<-ended
 	})

@@ -259,7 +259,7 @@ func TestCancelStopsWithinASecond(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	h := newHost(t, nil, scripted(t, source(), "{}"))
 	go func() { <-started; cancel() }()
-	within(t, 20*time.Second, func() {
+	within(t, patience, func() {
 		res, err := h.Run(ctx, host.Request{Source: testSource, Items: items, Store: t.TempDir()})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("Run returned %v", err)
@@ -364,13 +364,13 @@ func TestSchemaTakesItsTimeOnly(t *testing.T) {
 	for i := range 40 {
 		items = append(items, host.Item{Key: keyOf(fmt.Sprint(i)), Desc: json.RawMessage("1")})
 	}
-	h := newHost(t, func(c *host.Config) { c.Limits.HookTime = time.Second }, scripted(t, m, returning(10_000)))
+	h := newHost(t, func(c *host.Config) { c.Limits.HookTime = time.Second }, scripted(t, m, returning(4000)))
 	res = run(t, h, t.TempDir(), items)
 	wantError(t, res.Items[39], "timeout", "checking what it returned took longer than 1s")
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	h = newHost(t, nil, scripted(t, m, returning(10_000)))
+	h = newHost(t, nil, scripted(t, m, returning(4000)))
 	res, err := h.Run(ctx, host.Request{Source: testSource, Items: items, Store: t.TempDir()})
 	if err == nil || res == nil {
 		t.Fatalf("got %v, %v", res, err)
