@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -65,10 +66,19 @@ func taken(tb testing.TB, shared bool) string {
 	return netip.AddrPortFrom(at, boundPort(bound)).String()
 }
 
-// BlackHole makes an address to which connecting neither works nor fails: a
-// socket whose queue is full, so that the kernel drops what comes. addr is like
+// BlackHole makes an address to which connecting neither works nor fails. addr is like
 // "127.0.0.1:0" or "[::1]:8080". It returns the address, until the test ends.
 func BlackHole(tb testing.TB, addr string) string {
+	tb.Helper()
+	_, addr = FullQueue(tb, addr)
+	return addr
+}
+
+// FullQueue listens on an address, with a queue that is full, so that the kernel drops
+// what comes and who wants to connect tries again, for the second time after a second, for
+// the third two seconds later. It returns the address, and what makes the queue longer and
+// returns the listener.
+func FullQueue(tb testing.TB, addr string) (open func() net.Listener, bound string) {
 	tb.Helper()
 	at, err := netip.ParseAddrPort(addr)
 	if err != nil {
@@ -82,7 +92,8 @@ func BlackHole(tb testing.TB, addr string) string {
 	if err != nil {
 		tb.Skipf("this machine has no such sockets: %v", err)
 	}
-	tb.Cleanup(func() { unix.Close(fd) })
+	file := os.NewFile(uintptr(fd), "full queue")
+	tb.Cleanup(func() { file.Close() })
 	if err := unix.Bind(fd, sockaddr); errors.Is(err, unix.EADDRNOTAVAIL) {
 		tb.Skipf("this machine does not have the address of %s", addr)
 	} else if err != nil {
@@ -91,13 +102,19 @@ func BlackHole(tb testing.TB, addr string) string {
 	if err := unix.Listen(fd, 0); err != nil {
 		tb.Fatal(err)
 	}
-	bound, err := unix.Getsockname(fd)
+	name, err := unix.Getsockname(fd)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	at = netip.AddrPortFrom(at.Addr(), boundPort(bound))
+	at = netip.AddrPortFrom(at.Addr(), boundPort(name))
 	fillQueue(tb, fd, at.String())
-	return at.String()
+	return func() net.Listener {
+		listener, err := net.FileListener(file)
+		if err := errors.Join(err, unix.Listen(fd, unix.SOMAXCONN)); err != nil {
+			tb.Error(err)
+		}
+		return listener
+	}, at.String()
 }
 
 func boundPort(sa unix.Sockaddr) uint16 {
