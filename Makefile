@@ -9,6 +9,8 @@ WASM     := $(PLUGINS:%=$(WASMDIR)/%.wasm)
 # -s -w drop symbols and debug information, which no plugin needs at run time.
 GOWASM   := GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w' -buildmode=c-shared
 FUZZTIME ?= 30s
+# How long the tests of one package may take: a hang must show, a busy machine not.
+TESTTIME ?= 40m
 # How often crash kills the program, and how long and with how many items soak runs.
 CRASHPOINTS ?= 200
 SOAKTIME ?= 10m
@@ -56,7 +58,7 @@ RACE = $(if $(CI)$(shell command -v "$$($(GO) env CC)"),-race)
 
 test: plugins guests
 	@test -n "$(RACE)" || echo "no C compiler ($$($(GO) env CC)): testing without the race detector"
-	$(GO) test $(RACE) ./...
+	$(GO) test -timeout $(TESTTIME) $(RACE) ./...
 	$(GO) test -run 'TestSDKStaysFlat|TestBombsAreBounded|TestProcessMemoryLimit' ./host/guest # in full only without the race detector
 
 check: plugins

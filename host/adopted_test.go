@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -164,7 +163,7 @@ func TestReadingAPipeDoesNotBlock(t *testing.T) {
 	m.Capabilities = append(m.Capabilities, plugin.Capability{Name: "read", Values: []string{"/pipe"}, Reason: "x"},
 		plugin.Capability{Name: "stat", Values: []string{"/pipe"}, Reason: "x"})
 	var log lockedBuffer
-	within(t, 20*time.Second, func() {
+	within(t, patience, func() {
 		h := newHost(t, func(c *host.Config) { logTo(&log)(c); c.Root = root },
 			scripted(t, m, `{"prepare":{"calls":["read/v1 {\"path\":\"/pipe\"}","list/v1 {\"path\":\"/pipe\"}"]}}`))
 		wantStates(t, run(t, h, t.TempDir(), srv.many(1)), host.Fetched)

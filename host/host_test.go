@@ -120,6 +120,8 @@ func testConfig(t *testing.T, change func(*host.Config), plugins ...host.Plugin)
 		Plugins: plugins, CacheDir: cache, Workers: 4,
 		Environ: func(string) (string, bool) { return "", false },
 	}
+	// With the race detector, on a busy machine, compiling takes half a minute.
+	cfg.Limits.LoadTime, cfg.Limits.HookTime = 2*patience, 2*patience
 	cfg.Download.MaxAttempts = 2
 	cfg.Download.BackoffBase = time.Millisecond
 	if change != nil {
@@ -272,6 +274,10 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// patience is how long anything may take before a test gives up: a plugin may have to be
+// built and compiled first.
+const patience = 5 * time.Minute
 
 // within fails the test when fn takes longer than limit.
 func within(t *testing.T, limit time.Duration, fn func()) {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/host/hosttest"
@@ -259,7 +258,9 @@ func TestHTTPOnce(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/gone" {
-			failing.Add(1)
+			if failing.Add(1) == 1 { // the plugin goes on while the list is being asked for
+				close(release)
+			}
 			http.NotFound(w, r)
 			return
 		}
@@ -275,7 +276,6 @@ func TestHTTPOnce(t *testing.T) {
 	p := asking(t, host.Grant{HTTP: []string{server.URL}, Download: []string{server.URL}},
 		once(`,"start":true`, "/list"), once("", "/gone"), once("", "/list"), `probe/v1 {"urls":["`+server.URL+`/","http://127.0.0.1:1/"]}`)
 	p.Grant.HTTP = append(p.Grant.HTTP, "http://127.0.0.1:1/")
-	time.AfterFunc(300*time.Millisecond, func() { close(release) })
 	var log lockedBuffer
 	h := newHost(t, func(c *host.Config) { logTo(&log)(c); c.PageItems = 1 }, p)
 	var items []host.Item
@@ -316,20 +316,16 @@ func TestHTTPEndsWithTheRun(t *testing.T) {
 	p := asking(t, host.Grant{HTTP: []string{server.URL}, Download: []string{server.URL}},
 		`http/v1 {"url":"`+server.URL+`/","once":true,"start":true,"timeout":600000}`)
 	h := newHost(t, nil, p)
-	within(t, 20*time.Second, func() {
+	within(t, patience, func() {
 		run(t, h, t.TempDir(), []host.Item{{Key: keyOf("x"), Desc: []byte(`"` + server.URL + `/item"`)}})
 		<-ended
 	})
 }
 
 func TestGroupsBoundDownloads(t *testing.T) {
-	var now, most atomic.Int32
+	crowd := hosttest.NewCrowd(2)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if n := now.Add(1); n > most.Load() {
-			most.Store(n)
-		}
-		time.Sleep(5 * time.Millisecond)
-		now.Add(-1)
+		crowd.Enter(r.Context())()
 		fmt.Fprint(w, r.URL.Path)
 	}))
 	defer server.Close()
@@ -341,8 +337,8 @@ func TestGroupsBoundDownloads(t *testing.T) {
 	}
 	h := newHost(t, func(c *host.Config) { c.Workers = 16 }, scripted(t, source(), "{}"))
 	res := run(t, h, t.TempDir(), items)
-	if c := res.Counts(); c.Fetched != len(items) || most.Load() != 2 {
-		t.Errorf("%+v, %d at once, want all fetched and 2", c, most.Load())
+	if c := res.Counts(); c.Fetched != len(items) || crowd.Most() != 2 {
+		t.Errorf("%+v, %d at once, want all fetched and 2", c, crowd.Most())
 	}
 	// Further items need not repeat the mirrors of their group.
 	for i := range items[1:] {

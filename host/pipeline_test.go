@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/hosttest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
@@ -168,13 +168,9 @@ func TestDownloadsStartBeforeAllIsPrepared(t *testing.T) {
 
 func TestWorkersBoundTheDownloads(t *testing.T) {
 	for _, workers := range []int{1, 3} {
-		var now, most atomic.Int32
+		crowd := hosttest.NewCrowd(workers)
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			n := now.Add(1)
-			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-			}
-			time.Sleep(5 * time.Millisecond)
-			now.Add(-1)
+			crowd.Enter(r.Context())()
 			fmt.Fprint(w, r.URL.Path)
 		}))
 		var items []host.Item
@@ -188,7 +184,7 @@ func TestWorkersBoundTheDownloads(t *testing.T) {
 		if c := res.Counts(); c.Fetched != 20 {
 			t.Errorf("workers %d: %+v", workers, c)
 		}
-		if got := int(most.Load()); got != workers {
+		if got := crowd.Most(); got != workers {
 			t.Errorf("with %d workers %d requests were under way at once", workers, got)
 		}
 	}
@@ -263,7 +259,7 @@ func TestCancelStopsWithinASecond(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	h := newHost(t, nil, scripted(t, source(), "{}"))
 	go func() { <-started; cancel() }()
-	within(t, 20*time.Second, func() {
+	within(t, patience, func() {
 		res, err := h.Run(ctx, host.Request{Source: testSource, Items: items, Store: t.TempDir()})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("Run returned %v", err)
@@ -368,13 +364,13 @@ func TestSchemaTakesItsTimeOnly(t *testing.T) {
 	for i := range 40 {
 		items = append(items, host.Item{Key: keyOf(fmt.Sprint(i)), Desc: json.RawMessage("1")})
 	}
-	h := newHost(t, func(c *host.Config) { c.Limits.HookTime = time.Second }, scripted(t, m, returning(10_000)))
+	h := newHost(t, func(c *host.Config) { c.Limits.HookTime = time.Second }, scripted(t, m, returning(4000)))
 	res = run(t, h, t.TempDir(), items)
 	wantError(t, res.Items[39], "timeout", "checking what it returned took longer than 1s")
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	h = newHost(t, nil, scripted(t, m, returning(10_000)))
+	h = newHost(t, nil, scripted(t, m, returning(4000)))
 	res, err := h.Run(ctx, host.Request{Source: testSource, Items: items, Store: t.TempDir()})
 	if err == nil || res == nil {
 		t.Fatalf("got %v, %v", res, err)

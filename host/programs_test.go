@@ -84,13 +84,15 @@ func TestRunFails(t *testing.T) {
 		"wrong bytes":   {"echo other > output", "mismatch", []string{keyOf("other\n"), item.Key}},
 		"no output":     {"true", "disk", []string{"output", "no such file"}},
 		"killed":        {"kill -9 $$", "failed", []string{"SIGKILL"}},
-		"too long":      {"sleep 60", "timeout", []string{"not done after"}},
+		"too long":      {"sleep 600", "timeout", []string{"not done after"}},
 		"shows secrets": {"echo the-value-of-the-secret >&2; exit 1", "failed", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, mark := t.TempDir(), filepath.Join(t.TempDir(), "mark")
 			h := calling(t, plugin.ProducesFile, shell, func(c *host.Config) {
-				c.ProgramTimeout = 300 * time.Millisecond
+				if c.ProgramTimeout = patience; name == "too long" { // the last program has as much
+					c.ProgramTimeout = 3 * time.Second
+				}
 				c.Secrets = []secret.Spec{{Name: "s", Env: "SECRET", Hosts: []string{"example.org"}}}
 				c.Environ = func(name string) (string, bool) { return "the-value-of-the-secret", name == "SECRET" }
 			}, runCall(item.Key, "echo done > "+mark, c.script))
@@ -181,7 +183,7 @@ func TestRunIsCanceled(t *testing.T) {
 	h := calling(t, plugin.ProducesFile, shell, nil, runCall(item.Key, "", "touch "+started+"; sleep 600"))
 	ctx, cancel := contextUntil(t, started)
 	defer cancel()
-	within(t, 10*time.Second, func() {
+	within(t, patience, func() {
 		res, err := h.Run(ctx, host.Request{Source: testSource, Items: []host.Item{item}, Store: t.TempDir()})
 		if err == nil || res == nil {
 			t.Fatalf("the run ended with %v, %v", res, err)

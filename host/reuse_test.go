@@ -43,7 +43,7 @@ func keeps(t *testing.T, tmp string) (k kept) {
 // takes too long: idle connections and processes end by themselves.
 func settled(t *testing.T, tmp string, before kept) kept {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		k := keeps(t, tmp)
 		if k.files <= before.files && k.goroutines <= before.goroutines && k.children <= before.children && k.temporary <= before.temporary || time.Now().After(end) {
 			return k

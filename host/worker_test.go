@@ -47,6 +47,31 @@ func pluginProcesses() (pids []int) {
 	return pids
 }
 
+// killEach kills the processes of plugins whenever a hook has said "looping" once more,
+// until stop is called, which returns how many were killed.
+func killEach(log *lockedBuffer) (stop func() int) {
+	done, stopped := make(chan struct{}), make(chan int)
+	go func() {
+		killed := map[int]bool{}
+		for said := 0; ; {
+			select {
+			case <-done:
+				stopped <- len(killed)
+				return
+			case <-time.After(time.Millisecond):
+			}
+			if n := strings.Count(log.String(), "msg=looping"); n > said {
+				said = n
+				for _, pid := range pluginProcesses() {
+					_ = unix.Kill(pid, unix.SIGKILL)
+					killed[pid] = true
+				}
+			}
+		}
+	}()
+	return func() int { close(done); return <-stopped }
+}
+
 // The items that a plugin held whose process is killed fail with an error that
 // names it; others do not, and no process is left.
 //
@@ -54,38 +79,25 @@ func pluginProcesses() (pids []int) {
 func TestKilledWorker(t *testing.T) {
 	srv := serve(t)
 	items := srv.many(3)
-	loop := scripted(t, preparer("loop"), `{"prepare":{"loop":true}}`)
+	loop := scripted(t, preparer("loop"), `{"prepare":{"log":"looping","loop":true}}`)
 	loop.Builtin = false
 	m := source()
 	m.Name, m.Sources = "good", []string{"org.example.good"}
-	h := newHost(t, func(c *host.Config) { c.Prepare = map[string][]string{testSource: {"loop"}} },
-		scripted(t, source(), "{}"), loop, scripted(t, m, "{}"))
-	done, stopped := make(chan struct{}), make(chan int)
-	go func() {
-		killed := map[int]bool{}
-		for {
-			select {
-			case <-done:
-				stopped <- len(killed)
-				return
-			case <-time.After(50 * time.Millisecond):
-			}
-			for _, pid := range pluginProcesses() {
-				_ = unix.Kill(pid, unix.SIGKILL)
-				killed[pid] = true
-			}
-		}
-	}()
-	within(t, 60*time.Second, func() {
+	var log lockedBuffer
+	h := newHost(t, func(c *host.Config) {
+		logTo(&log)(c)
+		c.Prepare = map[string][]string{testSource: {"loop"}}
+	}, scripted(t, source(), "{}"), loop, scripted(t, m, "{}"))
+	stop := killEach(&log)
+	within(t, patience, func() {
 		res := run(t, h, t.TempDir(), items)
 		for _, it := range res.Items {
 			wantError(t, it, "plugin", "loop", "prepare", "its process is gone: it was ended by the signal SIGKILL")
 		}
 	})
-	close(done)
 	// A prepare hook that has asked for nothing is called twice.
-	if n := <-stopped; n < 2 {
-		t.Errorf("%d processes were killed, want at least 2", n)
+	if n := stop(); n != 2 {
+		t.Errorf("%d processes were killed, want 2:\n%s", n, log.String())
 	}
 	res, err := h.Run(t.Context(), host.Request{Source: "org.example.good", Items: items, Store: t.TempDir()})
 	if err != nil {

@@ -33,15 +33,14 @@ func TestDiesWithHost(t *testing.T) {
 	if err := host.Start(); err != nil {
 		t.Fatal(err)
 	}
-	waitFile(spec, "pid")
+	waitFile(t, spec, "pid")
 	_ = host.Process.Kill()
 	_ = host.Wait()
 	ids := pids(t, spec, "pid")
-	for range 2000 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if st, ok := readStatus(fmt.Sprint(ids[0])); !ok || st.state == 'Z' || st.state == 'X' {
 			return
 		}
-		time.Sleep(time.Millisecond)
 	}
 	wantDead(t, ids...)
 }

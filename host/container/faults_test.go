@@ -171,7 +171,7 @@ func TestCancel(t *testing.T) {
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("%v is not context.Canceled", err)
 				}
-			case <-time.After(10 * time.Second): // a second, on a machine at its limit
+			case <-time.After(time.Minute): // less than a second; this is for a machine at its limit
 				t.Error("the copy goes on after it was cancelled")
 			}
 		})

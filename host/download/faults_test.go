@@ -155,7 +155,7 @@ func TestRetryAfter(t *testing.T) {
 		min, max time.Duration
 	}{
 		{"seconds", hosttest.RetryAfter(429, "7"), 7 * time.Second, 7 * time.Second},
-		{"date", hosttest.RetryAfterDate(503, 30*time.Second), 28 * time.Second, 30 * time.Second},
+		{"date", hosttest.RetryAfterDate(503, 30*time.Second), 30 * time.Second, 30 * time.Second},
 		{"past date", hosttest.RetryAfterDate(503, -time.Hour), DefaultBackoffBase, DefaultBackoffBase},
 		{"too long", hosttest.RetryAfter(503, "86400"), DefaultRetryAfterMax, DefaultRetryAfterMax},
 		{"nonsense", hosttest.RetryAfter(503, "soon"), DefaultBackoffBase, DefaultBackoffBase},
@@ -196,19 +196,22 @@ func TestBackoffGrows(t *testing.T) {
 // adversary: B14, B15
 func TestSlow(t *testing.T) {
 	rows := []struct {
-		name  string
-		fault hosttest.Behaviour
-		text  string
+		name   string
+		fault  hosttest.Behaviour
+		config Config // with the one time that is short
+		text   string
 	}{
-		{"stalled body", hosttest.Stalled, "stalled after 30000 of 60000 bytes"},
-		{"slow-loris", hosttest.Drip, "less than 1000 bytes/s"},
-		{"no answer", hosttest.Silent, "did not answer in time"},
+		{"stalled body", hosttest.Stalled, Config{StallTimeout: 500 * time.Millisecond}, "stalled after 30000 of 60000 bytes"},
+		{"slow-loris", hosttest.Drip, Config{StallTimeout: 500 * time.Millisecond}, "less than 1000 bytes/s"},
+		{"no answer", hosttest.Silent, Config{HeaderTimeout: time.Second}, "did not answer in time"},
 	}
 	for _, row := range rows {
 		for _, proto := range hosttest.Protocols {
 			t.Run(row.name+"/"+string(proto), func(t *testing.T) {
 				t.Parallel()
-				e := newEnv(t, proto, Config{StallTimeout: 150 * time.Millisecond, HeaderTimeout: 300 * time.Millisecond, MaxAttempts: 2})
+				config := row.config
+				config.MaxAttempts = 2
+				e := newEnv(t, proto, config)
 				e.server.Put(filePath, hosttest.File{Content: e.content}) // without ETag: no resume
 				e.server.Script(filePath, row.fault)
 				info, err, target := e.fetch()
@@ -226,9 +229,9 @@ func TestSlow(t *testing.T) {
 
 // TestSlowTarget: the time that the target takes is not held against the server.
 func TestSlowTarget(t *testing.T) {
-	e := newEnv(t, hosttest.HTTP, Config{StallTimeout: 100 * time.Millisecond})
+	e := newEnv(t, hosttest.HTTP, Config{StallTimeout: 500 * time.Millisecond})
 	target := e.target()
-	target.WriteDelay = 400 * time.Millisecond
+	target.WriteDelay = 1500 * time.Millisecond
 	info, err := e.engine.Fetch(t.Context(), e.request(), target)
 	want{attempts: 1}.check(t, info, asError(t, err), target)
 }

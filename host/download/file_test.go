@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -136,12 +135,13 @@ func TestProgress(t *testing.T) {
 		type step struct{ done, total int64 }
 		var steps []step
 		req := e.request()
+		e.engine.cfg.ProgressInterval = time.Hour
 		req.Progress = func(done, total int64) { steps = append(steps, step{done, total}) }
 		e.server.Script(filePath, hosttest.Truncated, hosttest.Good)
 		info, err, target := e.fetchReq(req)
 		want{attempts: 2, resumed: true}.check(t, info, err, target)
-		// Each body tells its start, and the last one its end: what lies
-		// between is closer together than the shortest interval.
+		// Each body tells its start, and the last one its end: the interval between
+		// is longer than the test.
 		if len(steps) != 3 || steps[0] != (step{0, 60_000}) || steps[1] != (step{30_000, 60_000}) || steps[2] != (step{60_000, 60_000}) {
 			t.Errorf("progress was %v", steps)
 		}
@@ -170,17 +170,13 @@ func TestConnectionsAreReused(t *testing.T) {
 	})
 }
 
-// TestPerHostCap: no more connections at once than configured.
+// TestPerHostCap: as many connections at once as configured, and no more.
 func TestPerHostCap(t *testing.T) {
 	for _, proto := range []hosttest.Protocol{hosttest.HTTP, hosttest.HTTPS1} {
 		e := newEnv(t, proto, Config{PerHost: 2})
-		var running, most atomic.Int64
+		crowd := hosttest.NewCrowd(2)
 		e.server.Script(filePath, func(x *hosttest.Exchange) {
-			n := running.Add(1)
-			defer running.Add(-1)
-			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
-			}
-			time.Sleep(10 * time.Millisecond)
+			defer crowd.Enter(x.R.Context())()
 			hosttest.Good(x)
 		})
 		var wg sync.WaitGroup
@@ -192,8 +188,8 @@ func TestPerHostCap(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if most.Load() != 2 {
-			t.Errorf("%s: %d requests at once, want 2", proto, most.Load())
+		if most := crowd.Most(); most != 2 {
+			t.Errorf("%s: %d requests at once, want 2", proto, most)
 		}
 	}
 }
@@ -258,7 +254,7 @@ func TestWatchdogEnds(t *testing.T) {
 		return e.engine.watch.running
 	}
 	e.fetch()
-	for deadline := time.Now().Add(5 * time.Second); running(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); running(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the watchdog is still running")
 		}

@@ -88,8 +88,12 @@ func (e *env) issue(leaf hosttest.Leaf) *hosttest.Pair {
 	return pair
 }
 
-// newEngine returns an engine with short times, a clock that does not wait, no
-// proxy variables, and a tripwire.
+// patience is how long anything may take before a test gives up: what has less time
+// is what has to take too long.
+const patience = time.Minute
+
+// newEngine returns an engine with a clock that does not wait, no proxy variables,
+// and a tripwire.
 func newEngine(t *testing.T, cfg Config) (*Engine, *clock) {
 	if cfg.AddrPolicy == nil {
 		cfg.AddrPolicy = hosttest.Tripwire(t)
@@ -97,9 +101,9 @@ func newEngine(t *testing.T, cfg Config) (*Engine, *clock) {
 	if cfg.Environ == nil {
 		cfg.Environ = func(string) string { return "" }
 	}
-	orNumber(&cfg.ConnectTimeout, 2*time.Second)
-	orNumber(&cfg.HeaderTimeout, 2*time.Second)
-	orNumber(&cfg.StallTimeout, 2*time.Second)
+	orNumber(&cfg.ConnectTimeout, patience)
+	orNumber(&cfg.HeaderTimeout, patience)
+	orNumber(&cfg.StallTimeout, patience)
 	e := New(cfg)
 	c := &clock{now: time.Now()}
 	e.now = func() time.Time { return c.now }

@@ -44,10 +44,12 @@ func TestSetAside(t *testing.T) {
 // TestSetAsideAfterFailover: a dead first mirror is noticed although every item
 // succeeds, so that its time-out is not waited for again and again.
 func TestSetAsideAfterFailover(t *testing.T) {
-	e := newEnv(t, hosttest.HTTP, Config{ConnectTimeout: 50 * time.Millisecond})
+	e := newEnv(t, hosttest.HTTP, Config{ConnectTimeout: 200 * time.Millisecond})
+	info, err, target := e.fetch() // from now on there is a connection, which has no time-out
+	want{attempts: 1}.check(t, info, err, target)
 	dead := "http://" + hosttest.BlackHole(t, "127.0.0.1:0") + "/f"
 	for i := range 5 {
-		info, err, target := e.fetch(dead, e.server.URL(filePath))
+		info, err, target = e.fetch(dead, e.server.URL(filePath))
 		attempts := 2
 		if i >= DefaultSetAside {
 			attempts = 1

@@ -20,11 +20,12 @@ import (
 // guestDir holds the guests of the tests, as text.
 const guestDir = "../../testdata/guests"
 
-// hookTime is the deadline for guests that never end, and testTime what tests
-// wait for anything else.
+// hookTime is the deadline for guests that never end, loadTime that for modules that
+// take long to compile, and testTime what tests wait for anything else.
 const (
-	hookTime = 300 * time.Millisecond
-	testTime = 60 * time.Second
+	hookTime = time.Second
+	loadTime = 300 * time.Millisecond
+	testTime = 5 * time.Minute
 )
 
 // assemble builds a guest of testdata/guests with wat2wasm.
@@ -98,8 +99,14 @@ func build(t testing.TB, name string) []byte {
 	return pack(t, assemble(t, name), hooksOf(t, name), 0, plugin.CapClock, plugin.CapRandom)
 }
 
+// newRuntime makes a runtime whose guests have time, but for what cfg says.
 func newRuntime(t testing.TB, cfg Config) *Runtime {
 	t.Helper()
+	for _, limit := range []*time.Duration{&cfg.Limits.LoadTime, &cfg.Limits.HookTime} {
+		if *limit == 0 {
+			*limit = testTime
+		}
+	}
 	r := NewRuntime(cfg)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), testTime)

@@ -48,7 +48,7 @@ func TestInitFaults(t *testing.T) {
 	_, err := newPool(t, "trap_init", Limits{}).Call(context.Background(), abi.Prepare, nil, nil)
 	wantError(t, err, Trap, abi.InitExport, "unreachable")
 	_, err = newPool(t, "loop_init", Limits{HookTime: hookTime}).Call(context.Background(), abi.Prepare, nil, nil)
-	wantError(t, err, Deadline, abi.InitExport, "the call took longer than 300ms")
+	wantError(t, err, Deadline, abi.InitExport, "the call took longer than 1s")
 	_, err = newPool(t, "bad_data", Limits{}).Call(context.Background(), abi.Prepare, nil, nil)
 	wantError(t, err, Refused, "", "out of bounds memory access")
 }
@@ -59,7 +59,7 @@ func TestInfiniteLoop(t *testing.T) {
 	pool := newPool(t, "loop", Limits{HookTime: hookTime})
 	for range 2 {
 		_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
-		wantError(t, err, Deadline, abi.Prepare, "the call took longer than 300ms")
+		wantError(t, err, Deadline, abi.Prepare, "the call took longer than 1s")
 	}
 	if n := pool.plugin.abandoned.Load(); n != 0 {
 		t.Errorf("%d loops still run", n)
@@ -186,18 +186,18 @@ func testStderrAndExit(t *testing.T, newPool poolMaker) {
 func TestSleep(t *testing.T) {
 	t.Parallel()
 	wasm := build(t, "sleep")
-	r := newRuntime(t, Config{Limits: Limits{HookTime: hookTime}})
+	r := newRuntime(t, Config{})
 	for _, trusted := range []bool{true, false} {
 		// Without a clock an hour passes at once.
 		pool := load(t, r, Source{Wasm: wasm, Trusted: trusted}).Pool(nil, nil)
 		defer pool.Close()
 		mustCall(t, pool, abi.Prepare, "", nil)
 		// With one the deadline ends the sleep, also without termination checks.
-		p := load(t, r, Source{Wasm: wasm, Trusted: trusted, Clock: true})
+		p := load(t, r, Source{Wasm: wasm, Trusted: trusted, Clock: true, Limits: &Limits{HookTime: hookTime}})
 		pool = p.Pool(nil, nil)
 		defer pool.Close()
 		_, err := pool.Call(context.Background(), abi.Prepare, nil, nil)
-		wantError(t, err, Deadline, abi.Prepare, "longer than 300ms")
+		wantError(t, err, Deadline, abi.Prepare, "longer than 1s")
 		if n := p.abandoned.Load(); n != 0 {
 			t.Errorf("the sleep was not ended: %d calls were given up", n)
 		}
@@ -377,14 +377,14 @@ func TestCompileBomb(t *testing.T) {
 	t.Parallel()
 	hooks := []abi.Hook{abi.Prepare}
 	// One huge function is refused at load.
-	r := NewRuntime(Config{Limits: Limits{LoadTime: hookTime}})
+	r := NewRuntime(Config{Limits: Limits{LoadTime: loadTime}})
 	_, err := r.Load(Source{Name: "bomb", Wasm: pack(t, compileBomb(1, 4<<20), hooks, 0)})
 	wantError(t, err, Refused, "", "expected bodies of at most 262144 bytes, found one of 41943")
 	// Many large ones take until the deadline, and no longer.
 	pool := load(t, r, Source{Wasm: pack(t, compileBomb(400, 32<<10), hooks, 0)}).Pool(nil, nil)
 	_, err = pool.Call(context.Background(), abi.Prepare, nil, nil)
 	wantError(t, err, Deadline, "", "compiling took longer than 300ms")
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), testTime)
 	defer cancel()
 	if err := r.Close(ctx); err != nil {
 		t.Errorf("the compiler does not stop: %v", err)
@@ -403,7 +403,7 @@ func TestGivenUpGuestIsEnded(t *testing.T) {
 	defer pool.Close()
 	host := newBlocked()
 	_, err := pool.Call(context.Background(), abi.Prepare, nil, host)
-	wantError(t, err, Deadline, abi.Prepare, "longer than 300ms")
+	wantError(t, err, Deadline, abi.Prepare, "longer than 1s")
 	close(host.release)
 	for p.abandoned.Load() != 0 {
 		time.Sleep(time.Millisecond)

@@ -62,29 +62,30 @@ func TestEndlessGuestsAreKilled(t *testing.T) {
 			p := load(t, newRuntime(t, Config{}), Source{Name: name, Wasm: build(t, name), Limits: &limits, Clock: true})
 			pool := p.Pool(nil, nil)
 			defer pool.Close()
-			if err := pool.Start(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-			pid := theWorker(t, pool)
-			errs := make(chan error, 1)
-			go func() {
-				_, err := pool.Call(context.Background(), abi.Prepare, nil, h)
-				errs <- err
-			}()
-			before := collections()
-			for done := false; !done; {
-				select {
-				case err := <-errs:
-					wantError(t, err, Deadline, abi.Prepare, "the call took longer than 300ms")
-					done = true
-				default:
-					mustCall(t, other, abi.Prepare, "", nil)
+			// Once, unless by chance the host's collector did not run meanwhile.
+			for idle := true; idle; {
+				if err := pool.Start(context.Background()); err != nil {
+					t.Fatal(err)
 				}
+				pid := theWorker(t, pool)
+				errs := make(chan error, 1)
+				go func() {
+					_, err := pool.Call(context.Background(), abi.Prepare, nil, h)
+					errs <- err
+				}()
+				before := collections()
+				for done := false; !done; {
+					select {
+					case err := <-errs:
+						wantError(t, err, Deadline, abi.Prepare, "the call took longer than 1s")
+						done = true
+					default:
+						mustCall(t, other, abi.Prepare, "", nil)
+					}
+				}
+				gone(t, pid)
+				idle = collections() == before
 			}
-			if collections() == before {
-				t.Error("the host did not get to collect garbage meanwhile")
-			}
-			gone(t, pid)
 		})
 	}
 }

@@ -52,7 +52,9 @@ func RetryAfter(code int, value string) Behaviour {
 // RetryAfterDate is RetryAfter with the date that is so far away.
 func RetryAfterDate(code int, away time.Duration) Behaviour {
 	return func(x *Exchange) {
-		RetryAfter(code, time.Now().Add(away).UTC().Format(http.TimeFormat))(x)
+		now := time.Now().UTC() // dates have whole seconds, which must not make a difference
+		x.W.Header().Set("Date", now.Format(http.TimeFormat))
+		RetryAfter(code, now.Add(away).Format(http.TimeFormat))(x)
 	}
 }
 

@@ -27,7 +27,7 @@ func setup(t *testing.T, proto Protocol) (*Server, *http.Client, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Start(t, Options{Protocol: proto, Certificate: pair, DripEvery: time.Millisecond})
+	s := Start(t, Options{Protocol: proto, Certificate: pair, DripEvery: 10 * time.Millisecond})
 	content := bytes.Repeat([]byte("content "), 1000)
 	s.Put("/f", File{Content: content, ETag: `"v1"`})
 	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool}, ForceAttemptHTTP2: proto == HTTPS2, DisableCompression: true}
@@ -44,9 +44,15 @@ type seen struct {
 	err    error
 }
 
-func get(client *http.Client, url string, timeout time.Duration) seen {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+// get reads the whole answer.
+func get(client *http.Client, url string) seen {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	return getUntil(ctx, client, url, func(n int) {})
+}
+
+// getUntil reads an answer, of which n bytes have come when it calls came.
+func getUntil(ctx context.Context, client *http.Client, url string, came func(n int)) seen {
 	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	req.Close = true // what one fault left on a connection must not meet the next
 	resp, err := client.Do(req)
@@ -54,8 +60,39 @@ func get(client *http.Client, url string, timeout time.Duration) seen {
 		return seen{err: err}
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	var body []byte
+	for buf := make([]byte, 4096); err == nil; {
+		var n int
+		n, err = resp.Body.Read(buf)
+		body = append(body, buf[:n]...)
+		came(len(body))
+	}
+	if err == io.EOF {
+		err = nil
+	}
 	return seen{resp.StatusCode, resp.Header, body, err}
+}
+
+// errGaveUp is why getSlow leaves an answer.
+var errGaveUp = errors.New("gave up")
+
+// getSlow gives an answer up of which no end is to come: a moment after as many bytes
+// have come as there may be for this fault, so that what comes late is seen too.
+func getSlow(client *http.Client, url, fault string, size int) seen {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	soon := func() { time.AfterFunc(100*time.Millisecond, func() { cancel(errGaveUp) }) }
+	want := map[string]int{"drip": 2, "stall": size / 2}[fault]
+	if want == 0 {
+		soon()
+	}
+	begun := false
+	return getUntil(ctx, client, url, func(n int) {
+		if n >= want && !begun {
+			begun = true
+			soon()
+		}
+	})
 }
 
 // TestFaults: every fault looks to a plain client as its name says.
@@ -64,11 +101,12 @@ func TestFaults(t *testing.T) {
 		t.Run(string(proto), func(t *testing.T) {
 			s, client, content := setup(t, proto)
 			for name := range Faults() {
-				timeout := 10 * time.Second
+				var got seen
 				if name == "silent" || name == "stall" || name == "drip" {
-					timeout = 100 * time.Millisecond
+					got = getSlow(client, s.FaultURL(name, 0, "/f"), name, len(content))
+				} else {
+					got = get(client, s.FaultURL(name, 0, "/f"))
 				}
-				got := get(client, s.FaultURL(name, 0, "/f"), timeout)
 				if problem := unlike(name, got, content, proto); problem != "" {
 					t.Errorf("%s: %s: status %d, %d bytes, %v", name, problem, got.status, len(got.body), got.err)
 				}
@@ -76,6 +114,10 @@ func TestFaults(t *testing.T) {
 		})
 	}
 }
+
+// gaveUp tells whether a request has failed because the client left. The transport tells
+// the cause or, over HTTP/2, that there is one.
+func gaveUp(err error) bool { return errors.Is(err, errGaveUp) || errors.Is(err, context.Canceled) }
 
 // unlike says in what got differs from the fault that it should be.
 func unlike(name string, got seen, content []byte, proto Protocol) string {
@@ -86,13 +128,17 @@ func unlike(name string, got seen, content []byte, proto Protocol) string {
 		if got.status != 200 || got.err == nil {
 			return "want a body that breaks off"
 		}
-	case name == "drip" || name == "stall":
-		if got.status != 200 || !errors.Is(got.err, context.DeadlineExceeded) || len(got.body) == 0 || len(got.body) > len(content)/2 {
-			return "want some bytes, and a time-out"
+	case name == "drip":
+		if got.status != 200 || !gaveUp(got.err) || len(got.body) < 2 || len(got.body) == len(content) {
+			return "want a few bytes, one after the other, and no end"
+		}
+	case name == "stall":
+		if got.status != 200 || !gaveUp(got.err) || len(got.body) != len(content)/2 {
+			return "want half of the bytes, and no end"
 		}
 	case name == "silent":
-		if !errors.Is(got.err, context.DeadlineExceeded) {
-			return "want a time-out"
+		if got.status != 0 || !gaveUp(got.err) {
+			return "want no answer"
 		}
 	case name == "hangup" || name == "not-http":
 		if got.err == nil {
@@ -139,12 +185,12 @@ func unlike(name string, got seen, content []byte, proto Protocol) string {
 func TestCountedFault(t *testing.T) {
 	s, client, _ := setup(t, HTTP)
 	for i, status := range []int{503, 503, 200} {
-		if got := get(client, s.FaultURL("503", 2, "/f"), time.Minute); got.status != status {
+		if got := get(client, s.FaultURL("503", 2, "/f")); got.status != status {
 			t.Errorf("request %d: status %d, want %d", i, got.status, status)
 		}
 	}
 	for _, name := range []string{"nonsense", "nonsense:1", "503:x"} {
-		if got := get(client, s.FaultURL(name, 0, "/f"), time.Minute); got.status != http.StatusTeapot {
+		if got := get(client, s.FaultURL(name, 0, "/f")); got.status != http.StatusTeapot {
 			t.Errorf("%s: status %d, want %d for a fault that is none", name, got.status, http.StatusTeapot)
 		}
 	}
@@ -157,11 +203,11 @@ func TestScriptStaysAtItsEnd(t *testing.T) {
 	s, client, _ := setup(t, HTTPS2)
 	s.Script("/f", Status(500), Good, Status(404))
 	for i, status := range []int{500, 200, 404, 404} {
-		if got := get(client, s.URL("/f"), time.Minute); got.status != status {
+		if got := get(client, s.URL("/f")); got.status != status {
 			t.Errorf("request %d: status %d, want %d", i, got.status, status)
 		}
 	}
-	if got := get(client, s.URL("/none"), time.Minute); got.status != 404 {
+	if got := get(client, s.URL("/none")); got.status != 404 {
 		t.Errorf("a file that is not there: status %d", got.status)
 	}
 }
@@ -218,7 +264,7 @@ func TestProxyPassword(t *testing.T) {
 			t.Fatal(err)
 		}
 		client.Transport.(*http.Transport).Proxy = http.ProxyURL(u)
-		return get(client, s.URL("/f"), time.Minute)
+		return get(client, s.URL("/f"))
 	}
 	if got := through("http://" + p.Addr()); got.err == nil || len(s.Log()) != 0 {
 		t.Errorf("without a password: %v", got.err)

@@ -101,13 +101,13 @@ func registryConfig(tb testing.TB, dir, addr string, opts RegistryOptions) strin
 // awaitRegistry waits until the registry answers.
 func awaitRegistry(tb testing.TB, addr string, opts RegistryOptions, exited <-chan struct{}, log string) {
 	tb.Helper()
-	scheme, transport := "http", &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	scheme, transport := "http", &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // without a proxy
 	if opts.Certificate != nil {
 		scheme = "https"
 	}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: time.Second}
-	for range 500 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		resp, err := client.Get(scheme + "://" + addr + "/v2/")
 		if err == nil {
 			resp.Body.Close()

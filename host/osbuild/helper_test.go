@@ -85,7 +85,7 @@ func (p *peer) close() {
 		if err != nil {
 			p.t.Errorf("the service ended with %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		p.t.Error("the service did not end")
 	}
 }

@@ -19,15 +19,16 @@ const (
 	// maxQueue is how many lines wait for a reader that does not read.
 	maxQueue = 10_000
 	// patience is how long a line waits for the reader to take the one before.
-	// A reader that takes longer gets lines in bunches.
-	patience = 20 * time.Millisecond
+	// A reader that takes longer, on a machine at its limit, gets lines in bunches.
+	patience = time.Second
 )
 
 // Lines writes the log lines of a service. Osbuild reads one line each time its
 // end of the pipe becomes readable, and loses what else it has read by then. So
 // each line is one write, made when the reader has taken the one before.
 type Lines struct {
-	out *os.File
+	out      *os.File
+	patience time.Duration
 
 	mu     sync.Mutex
 	some   sync.Cond // there are lines, or hurry or closed was set
@@ -41,7 +42,7 @@ type Lines struct {
 
 // NewLines writes to out until Close.
 func NewLines(out *os.File) *Lines {
-	l := &Lines{out: out}
+	l := &Lines{out: out, patience: patience}
 	l.some.L = &l.mu
 	go l.run()
 	return l
@@ -140,7 +141,7 @@ func (l *Lines) next() (string, bool) {
 // awaitReader waits until the pipe is empty. What is no pipe needs no waiting.
 func (l *Lines) awaitReader() {
 	const pause = 200 * time.Microsecond
-	for waited := time.Duration(0); waited < patience; waited += pause {
+	for waited := time.Duration(0); waited < l.patience; waited += pause {
 		unread, err := unix.IoctlGetInt(int(l.out.Fd()), unix.TIOCINQ)
 		if err != nil || unread == 0 || l.hurried() {
 			return

@@ -147,7 +147,7 @@ func TestTakeOver(t *testing.T) {
 	j := job{Dir: t.TempDir(), Seed: 9, Large: 1, Slow: time.Hour, Log: filepath.Join(t.TempDir(), "produced")}
 	c := start(t, j)
 	c.ready(t)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		if data, _ := os.ReadFile(j.Log); bytes.HasSuffix(data, []byte("\n")) {
 			break
 		}

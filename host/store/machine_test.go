@@ -210,11 +210,12 @@ func openFiles(t *testing.T) int {
 // included.
 func TestNoLeak(t *testing.T) {
 	dir := t.TempDir()
+	useEverything(t, dir) // the first time the runtime opens files for itself
 	before := openFiles(t)
 	for range 3 {
 		useEverything(t, dir)
 	}
-	if after := openFiles(t); after != before {
+	if after := openFiles(t); after > before {
 		t.Errorf("%d files were open before, %d after", before, after)
 	}
 }

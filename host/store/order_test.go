@@ -125,7 +125,7 @@ func commitGroup(t *testing.T, f *Files, r *recorder, n int) (keys []Key, errs [
 
 // waitQueued returns once the committer is at work and n more entries are queued.
 func (s *Store) waitQueued(n int) {
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		s.committer.mu.Lock()
 		ok := s.committer.running != nil && len(s.committer.queue) == n
 		s.committer.mu.Unlock()
@@ -328,7 +328,7 @@ func TestCommitCancelled(t *testing.T) {
 		t.Error(err)
 	}
 	close(r.gate)
-	s.committer.wait(time.Minute)
+	s.committer.wait(patience)
 	wantEntry(t, f, st.key)
 	wantNothingStaged(t, f)
 }
@@ -363,7 +363,7 @@ func TestCloseWhileSyncHangs(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("Close waits for the sync")
 	}
 	if _, err := os.Lstat(entryPath(f, st.key)); err == nil {
@@ -373,7 +373,7 @@ func TestCloseWhileSyncHangs(t *testing.T) {
 		t.Error("the folder was closed while the commit needs it")
 	}
 	close(r.gate)
-	s.committer.wait(time.Minute)
+	s.committer.wait(patience)
 	if f.content.fd >= 0 || s.root.fd >= 0 {
 		t.Error("the folders stay open after the last commit")
 	}

@@ -259,8 +259,8 @@ func TestCancelWaiting(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
-	case <-time.After(time.Second):
-		t.Error("still waiting a second after the cancel")
+	case <-time.After(patience):
+		t.Fatal("still waiting after the cancel")
 	}
 	if _, err := f.Stage(ctx, key); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that was cancelled before: %v", err)

@@ -10,11 +10,15 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 const contentType = "org.osbuild.files"
+
+// patience is how long anything may take before a test gives up.
+const patience = time.Minute
 
 func openStore(t testing.TB, dir string, d disk) (*Store, *Files) {
 	t.Helper()

@@ -78,7 +78,7 @@ func TestDelay(t *testing.T) {
 	}
 	go delay(localhost(port), echo.Addr().String(), rtt)
 	var c net.Conn
-	for range 100 {
+	for range 6000 {
 		if c, err = net.Dial("tcp", localhost(port)); err == nil {
 			break
 		}

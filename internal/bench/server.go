@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // server serves the files of one workload: in a process of its own, on a port for
@@ -60,13 +62,24 @@ func (b *bench) self(role ...string) *exec.Cmd {
 	return cmd
 }
 
+// freePort finds a port for a server. Until this program ends no other is given it:
+// a socket has it that does not listen, and servers listen beside that.
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return 0, err
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return 0, err
+	}
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		return 0, err
+	}
+	return bound.(*unix.SockaddrInet4).Port, nil
 }
 
 func (s *server) startNginx(w workload) error {
@@ -112,7 +125,7 @@ func (s *server) start(cmd *exec.Cmd, port int) error {
 		return err
 	}
 	s.procs = append(s.procs, cmd)
-	for range 500 {
+	for range 6000 { // a minute
 		if c, err := net.Dial("tcp", localhost(port)); err == nil {
 			return c.Close()
 		}

@@ -19,24 +19,62 @@ import (
 type trigger struct {
 	files map[string][]byte
 
-	mu   sync.Mutex
-	left int
-	fire func()
+	mu    sync.Mutex
+	left  int
+	fire  func()
+	holds bool
+	cut   int           // how much it sends of files that are larger; 0 means all
+	gate  chan struct{} // what it holds back waits for it
 }
 
-// arm sets what happens after so many bytes.
-func (s *trigger) arm(bytes int, fire func()) {
+// arm sets what happens after so many bytes, and whether the server holds the rest back
+// then: who has not got it by chance cannot end before it is killed.
+func (s *trigger) arm(bytes int, holds bool, fire func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.left, s.fire = bytes, fire
+	s.left, s.holds, s.fire = bytes, holds, fire
+	s.open()
 }
 
+// armCut has the server send so much of files that are larger and hold the rest back.
+func (s *trigger) armCut(cut int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cut, s.fire = cut, nil
+	s.gate = make(chan struct{})
+}
+
+// release lets go what is held back, and disarms.
+func (s *trigger) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fire, s.cut = nil, 0
+	s.open()
+}
+
+func (s *trigger) open() {
+	if s.gate != nil {
+		close(s.gate)
+		s.gate = nil
+	}
+}
+
+// sent counts bytes, and waits when the rest is held back.
 func (s *trigger) sent(n int) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.left -= n; s.left <= 0 && s.fire != nil {
 		go s.fire()
-		s.fire = nil
+		if s.fire = nil; s.holds {
+			s.gate = make(chan struct{})
+		}
+	}
+	gate := s.gate
+	if s.cut > 0 {
+		gate = nil
+	}
+	s.mu.Unlock()
+	if gate != nil {
+		<-gate
 	}
 }
 
@@ -47,6 +85,16 @@ func (s *trigger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("ETag", `"1"`)
+	s.mu.Lock()
+	cut, gate := s.cut, s.gate
+	s.mu.Unlock()
+	if cut > 0 && len(data) > cut {
+		w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+		w.Write(data[:cut])
+		http.NewResponseController(w).Flush()
+		<-gate
+		return
+	}
 	http.ServeContent(&counting{w, s}, r, "", time.Time{}, strings.NewReader(string(data)))
 }
 
@@ -73,7 +121,7 @@ func crashing(t *testing.T, s *sandbox) (files *trigger, manifest string, keys [
 	t.Helper()
 	files = &trigger{files: map[string][]byte{}}
 	server := httptest.NewServer(files)
-	t.Cleanup(server.Close)
+	t.Cleanup(func() { files.release(); server.Close() })
 	all := items{}
 	for i := range 60 {
 		size := 500 + i*700
@@ -97,7 +145,9 @@ func crashing(t *testing.T, s *sandbox) (files *trigger, manifest string, keys [
 // that the server has sent, and a random delay, so that downloads, commits and
 // the clean-up of earlier runs are all hit. After each, every entry must match
 // its key; every few points, and at the end, a run completes what is there. Some
-// runs in between are interrupted in order instead.
+// runs in between are interrupted in order instead. In every second run the server holds
+// back what comes after, so that there are always runs that are killed, and the first one is
+// killed with half of a large file.
 //
 // adversary: C1a
 func TestCrash(t *testing.T) {
@@ -120,7 +170,6 @@ func crash(t *testing.T, random *rand.Rand, points int) {
 	s := newSandbox(t)
 	files, manifest, keys, total := crashing(t, s)
 	complete := func() {
-		files.arm(0, nil)
 		s.fetch(manifest).ends(0)
 		s.holds(keys...)
 		s.nothingStaged()
@@ -128,14 +177,16 @@ func crash(t *testing.T, random *rand.Rand, points int) {
 			t.Fatal(err)
 		}
 	}
-	hits, large := 0, 0
-	for runs := 0; hits < points && !t.Failed(); runs++ {
-		if runs > 4*points+20 {
-			t.Fatalf("only %d of %d runs were killed before their end", hits, runs)
-		}
+	s.killedHalfway(files, manifest)
+	hits, large := 1, 1
+	for runs := 1; hits < points && !t.Failed(); runs++ {
 		after, delay := 1+random.IntN(total/2), time.Duration(random.Int64N(int64(15*time.Millisecond)))
 		sig := []syscall.Signal{syscall.SIGKILL, syscall.SIGKILL, syscall.SIGKILL, syscall.SIGKILL, syscall.SIGINT, syscall.SIGTERM}[random.IntN(6)]
-		o := s.killed(files, manifest, sig, after, delay, 1+random.IntN(16))
+		held := runs%2 == 0
+		if held {
+			sig = syscall.SIGKILL
+		}
+		o := s.killed(files, manifest, sig, after, held, delay, 1+random.IntN(16))
 		if s.partial() > 1<<20 {
 			large++
 		}
@@ -149,18 +200,27 @@ func crash(t *testing.T, random *rand.Rand, points int) {
 	}
 	complete()
 	t.Logf("%d kills, %d of them with a large partial", hits, large)
-	if points > 5 && large == 0 {
-		t.Error("no kill has met a large partial: the test does not test resuming")
-	}
+}
+
+// killedHalfway kills a fetch that has half of a large file.
+func (s *sandbox) killedHalfway(files *trigger, manifest string) {
+	s.t.Helper()
+	files.armCut(3 << 19)
+	p := s.fetching(manifest)
+	eventually(s.t, "half of a large file is staged", func() bool { return s.partial() > 1<<20 })
+	p.signal(syscall.SIGKILL)
+	p.wait().ends(-1)
+	files.release()
+	s.entries()
 }
 
 // killed runs a fetch and sends it a signal when the server has sent so many bytes and
-// the delay is over. It may have ended by then.
-func (s *sandbox) killed(files *trigger, manifest string, sig syscall.Signal, after int, delay time.Duration, workers int) *outcome {
+// the delay is over. It may have ended by then, unless the rest is held back.
+func (s *sandbox) killed(files *trigger, manifest string, sig syscall.Signal, after int, held bool, delay time.Duration, workers int) *outcome {
 	s.t.Helper()
 	var p *process
 	started := make(chan struct{})
-	files.arm(after, func() {
+	files.arm(after, held, func() {
 		<-started
 		time.Sleep(delay)
 		p.signal(sig)
@@ -168,6 +228,7 @@ func (s *sandbox) killed(files *trigger, manifest string, sig syscall.Signal, af
 	p = s.fetching(manifest, "--workers", fmt.Sprint(workers))
 	close(started)
 	o := p.wait()
+	files.release()
 	if o.code != 0 {
 		o.ends(map[syscall.Signal]int{syscall.SIGKILL: -1, syscall.SIGINT: 130, syscall.SIGTERM: 143}[sig])
 	}
@@ -182,7 +243,7 @@ func TestCrashLeftovers(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
 	files, manifest, keys, total := crashing(t, s)
-	s.killed(files, manifest, syscall.SIGKILL, total/3, 0, 16).ends(-1)
+	s.killed(files, manifest, syscall.SIGKILL, total/3, true, 0, 16).ends(-1)
 	small := 0
 	for name, size := range s.staged() {
 		if strings.HasSuffix(name, ".part") && size < 1<<20 {

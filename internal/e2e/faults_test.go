@@ -62,6 +62,7 @@ type row struct {
 	kind     string
 	attempts int
 	parts    []string
+	slow     bool // the server takes too long
 }
 
 func script(b ...hosttest.Behaviour) []hosttest.Behaviour { return b }
@@ -69,7 +70,7 @@ func script(b ...hosttest.Behaviour) []hosttest.Behaviour { return b }
 var secure = []hosttest.Protocol{hosttest.HTTPS1, hosttest.HTTPS2}
 
 // faults is the table: everything that a network and its servers do wrong. An
-// item is tried four times at most (see quick).
+// item is tried four times at most (see quick), and twice where servers take too long.
 func faults() []row {
 	say := func(parts ...string) []string { return parts }
 	return []row{
@@ -102,9 +103,9 @@ func faults() []row {
 		{name: "503", script: script(hosttest.Status(503)), kind: "network", attempts: 4, parts: say("503 Service Unavailable")},
 		{name: "503-twice", script: script(hosttest.Status(503), hosttest.Status(503), hosttest.Good), attempts: 3},
 		{name: "504", script: script(hosttest.Status(504)), kind: "timeout", attempts: 4, parts: say("504 Gateway Timeout")},
-		{name: "slow-loris", script: script(hosttest.Drip), kind: "timeout", attempts: 4, parts: say("less than 1000 bytes/s")},
-		{name: "stalled", script: script(hosttest.Stalled), kind: "timeout", attempts: 4, parts: say("stalled after 30000 of 60000 bytes")},
-		{name: "stalled-once", script: script(hosttest.Stalled, hosttest.Good), attempts: 2},
+		{name: "slow-loris", script: script(hosttest.Drip), kind: "timeout", attempts: 2, parts: say("less than 1000 bytes/s"), slow: true},
+		{name: "stalled", script: script(hosttest.Stalled), kind: "timeout", attempts: 2, parts: say("stalled after 30000 of 60000 bytes"), slow: true},
+		{name: "stalled-once", script: script(hosttest.Stalled, hosttest.Good), attempts: 2, slow: true},
 		{name: "redirect", script: script(hosttest.Redirect(302, "/elsewhere/file")), attempts: 1},
 		{name: "redirect-loop", script: script(hosttest.Redirect(302, "/pool/redirect-loop")), kind: "network", attempts: 1, parts: say("loop")},
 		{name: "redirect-endless", setup: endless, kind: "network", attempts: 1, parts: say("more than 10 redirects")},
@@ -215,17 +216,20 @@ func noTLS(b *bed) string {
 }
 
 // TestFaults meets all faults in one run for each protocol, with the source's plugin
-// as it is built in and as one that somebody else has written.
+// as it is built in and as one that somebody else has written. Servers that take too long
+// have a run of their own, in which little time is given.
 //
 // adversary: B1, B2, B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13, B14, B15, B16, B17, B18, B19, B20, B21, B22, B23, B24, B25, B26, B27, B28, B29, B30, B33, B37
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for _, proto := range hosttest.Protocols {
 		for kind, foreign := range map[string]bool{"built-in": false, "foreign": true} {
-			t.Run(string(proto)+"-"+kind, func(t *testing.T) {
-				t.Parallel()
-				meetFaults(t, proto, foreign)
-			})
+			for pace, slow := range map[string]bool{"": false, "-slow": true} {
+				t.Run(string(proto)+"-"+kind+pace, func(t *testing.T) {
+					t.Parallel()
+					meetFaults(t, proto, foreign, slow)
+				})
+			}
 		}
 	}
 }
@@ -246,15 +250,18 @@ func (s *sandbox) foreign(servers ...string) {
 		wasm, strings.Join(servers, `", "`), proxyEnv))
 }
 
-func meetFaults(t *testing.T, proto hosttest.Protocol, foreign bool) {
+func meetFaults(t *testing.T, proto hosttest.Protocol, foreign, slow bool) {
 	ca := newCA(t, "ca")
 	pair := serverPair(t, ca)
 	s := newSandbox(t)
+	if slow {
+		s.configure(strings.Replace(hasty, "max_attempts = 4", "max_attempts = 2", 1))
+	}
 	s.env = append(s.env, "SSL_CERT_FILE="+ca.Path) // stands for the system's pool
 	all, beds, urls := items{}, map[string]*bed{}, map[string]string{}
 	var servers []string
 	for _, r := range faults() {
-		if r.only != nil && !slices.Contains(r.only, proto) {
+		if r.slow != slow || r.only != nil && !slices.Contains(r.only, proto) {
 			continue
 		}
 		b := &bed{t: t, proto: proto, ca: ca, pair: pair, path: "/pool/" + r.name, content: content(r.name, faultSize), servers: &servers}

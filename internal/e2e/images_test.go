@@ -204,7 +204,7 @@ func (h *stalling) await(t *testing.T, p *process) {
 	}
 }
 
-// TestImageInterrupted stops in mid-copy: within the second that is promised, with
+// TestImageInterrupted stops in mid-copy: promptly, with
 // nothing left, and the next run completes.
 //
 // adversary: C5a
@@ -222,9 +222,7 @@ func TestImageInterrupted(t *testing.T) {
 		start := time.Now()
 		p.signal(syscall.SIGINT)
 		p.wait().ends(130)
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("%s: it took %v to stop", engine, took)
-		}
+		promptly(t, start)
 		s.nothingStaged()
 		h.on.Store(false)
 		s.fetch(m, "--container-engine", engine).ends(0)

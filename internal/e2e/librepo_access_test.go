@@ -1,17 +1,16 @@
 package e2e
 
 import (
-	"errors"
+	"encoding/binary"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -111,19 +110,10 @@ func TestLibrepoProxy(t *testing.T) {
 // TestLibrepoMaxParallels counts the requests that are under way at once.
 func TestLibrepoMaxParallels(t *testing.T) {
 	t.Parallel()
-	var mu sync.Mutex
-	now, most := map[string]int{}, map[string]int{}
+	crowds := map[string]*hosttest.Crowd{"two": hosttest.NewCrowd(2), "one": hosttest.NewCrowd(1), "free": hosttest.NewCrowd(4)}
 	files := map[string][]byte{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := strings.Split(r.URL.Path, "/")[1]
-		mu.Lock()
-		now[id]++
-		most[id] = max(most[id], now[id])
-		mu.Unlock()
-		time.Sleep(10 * time.Millisecond)
-		mu.Lock()
-		now[id]--
-		mu.Unlock()
+		crowds[strings.Split(r.URL.Path, "/")[1]].Enter(r.Context())()
 		w.Write(files[r.URL.Path])
 	}))
 	defer server.Close()
@@ -132,7 +122,7 @@ func TestLibrepoMaxParallels(t *testing.T) {
 		mirror("two", "baseurl", server.URL+"/two/", "max-parallels", 2).
 		mirror("one", "baseurl", server.URL+"/one/", "max-parallels", 1.0).
 		mirror("free", "baseurl", server.URL+"/free/")
-	for _, id := range []string{"two", "one", "free"} {
+	for id := range crowds {
 		for i := range 40 {
 			data := content(fmt.Sprint(id, i), 100)
 			files[fmt.Sprintf("/%s/%d.rpm", id, i)] = data
@@ -140,38 +130,46 @@ func TestLibrepoMaxParallels(t *testing.T) {
 		}
 	}
 	s.fetch(r.write(s), "--workers", "16").ends(0).counts(120, 0, 0)
-	if most["two"] != 2 || most["one"] != 1 || most["free"] < 4 {
-		t.Errorf("at once: %v, want 2, 1 and more", most)
+	if two, one, free := crowds["two"].Most(), crowds["one"].Most(), crowds["free"].Most(); two != 2 || one != 1 || free < 4 {
+		t.Errorf("at once: %d, %d and %d, want 2, 1 and at least 4", two, one, free)
 	}
 }
 
-// slowServer is a server whose queue is full until it is told to accept: who has
-// tried to connect before is served a second later, when kernels try again.
-func slowServer(t *testing.T, handler http.Handler) (url string, accept func()) {
+// connecting tells whether somebody tries to connect to an address of 127.0.0.1 that does
+// not answer (SYN_SENT in /proc/net/tcp).
+func connecting(t *testing.T, addr netip.AddrPort) bool {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	data, err := os.ReadFile("/proc/net/tcp")
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := os.NewFile(uintptr(fd), "slow server")
-	defer file.Close()
-	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.FileListener(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := listener.Addr().String()
-	for full := false; !full; {
-		conn, err := net.DialTimeout("tcp", addr, 100*time.Millisecond)
-		if full = err != nil; !full {
-			t.Cleanup(func() { conn.Close() })
-		}
-	}
+	ip := addr.Addr().As4()
+	to := fmt.Sprintf("%08X:%04X", binary.NativeEndian.Uint32(ip[:]), addr.Port())
+	return slices.ContainsFunc(lines(string(data)), func(line string) bool {
+		f := strings.Fields(line)
+		return len(f) > 3 && f[2] == to && f[3] == "02"
+	})
+}
+
+// slowServer is a server whose queue is full until somebody has tried to connect for more
+// than a second. Who has is served two seconds later, when kernels try for the third time.
+func slowServer(t *testing.T, handler http.Handler) (url string) {
+	t.Helper()
+	listener, addr := hosttest.FullQueue(t, "127.0.0.1:0")
 	server := &http.Server{Handler: handler}
-	t.Cleanup(func() { server.Close(); listener.Close() })
-	return "http://" + addr, sync.OnceFunc(func() { go server.Serve(listener) })
+	t.Cleanup(func() { server.Close() })
+	go func() {
+		for at := netip.MustParseAddrPort(addr); !connecting(t, at); {
+			select {
+			case <-t.Context().Done():
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+		time.Sleep(1100 * time.Millisecond)
+		server.Serve(listener())
+	}()
+	return "http://" + addr
 }
 
 // TestLibrepoFastestMirror: the server that can be connected to first gets the items,
@@ -185,15 +183,7 @@ func TestLibrepoFastestMirror(t *testing.T) {
 			w.Write(content(strings.TrimPrefix(r.URL.Path, "/repo/"), 100))
 		})
 	}
-	slowURL, accept := slowServer(t, count(&slow))
-	fastServer := httptest.NewUnstartedServer(count(&fast))
-	// Both are measured at once: when one was connected to, the other has been tried.
-	fastServer.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			time.AfterFunc(200*time.Millisecond, accept)
-		}
-	}
-	fastServer.Start()
+	slowURL, fastServer := slowServer(t, count(&slow)), httptest.NewServer(count(&fast))
 	defer fastServer.Close()
 	lists := hosttest.Start(t, hosttest.Options{})
 	for kind, list := range listKinds {
@@ -207,7 +197,6 @@ func TestLibrepoFastestMirror(t *testing.T) {
 		slow.Store(0)
 		fast.Store(0)
 		s := newSandbox(t)
-		s.configure(strings.ReplaceAll(quick, "connect_timeout = \"1500ms\"", ""))
 		r := newLibrepoSource().mirror("fedora", c.kind, lists.URL("/"+c.kind), "fastest-mirror", c.fastest)
 		for i := range 300 {
 			r.item("fedora", fmt.Sprintf("%d.rpm", i), content(fmt.Sprintf("%d.rpm", i), 100))

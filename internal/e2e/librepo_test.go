@@ -191,6 +191,9 @@ func TestLibrepoBadMirrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSandbox(t)
+			if name == "slow" {
+				s.configure(hasty)
+			}
 			r := newLibrepoSource().mirror("fedora", "mirrorlist", server.URL("/"+name+"/list"))
 			server.Put("/"+name+"/list", hosttest.File{Content: mirrorlist(server.URL("/"+name+"/bad"), server.URL("/"+name+"/good"))})
 			var keys []string
@@ -226,6 +229,7 @@ func TestLibrepoDeadMirror(t *testing.T) {
 	t.Parallel()
 	n := startNginx(t, newCA(t, "ca"))
 	s := newSandbox(t)
+	s.configure(hasty) // for the mirror that cannot be connected to
 	r := newLibrepoSource().mirror("fedora", "metalink", n.url(n.plain, "metalink"))
 	n.put("metalink", metalink("http://"+hosttest.Refused(t)+"/", "http://"+hosttest.BlackHole(t, "127.0.0.1:0")+"/", n.url(n.plain, "repo/")))
 	var keys []string

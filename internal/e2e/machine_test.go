@@ -209,7 +209,6 @@ func TestNothingOpen(t *testing.T) {
 	server.Script("/last", func(x *hosttest.Exchange) { <-gate; hosttest.Good(x) })
 	all[key(last)] = server.URL("/last")
 	s := newSandbox(t)
-	s.configure(calm)
 	progress := filepath.Join(s.dir, "progress")
 	p := s.start("/bin/sh", "-c", `exec 2>"$0"; exec "$@"`, progress,
 		built.program, "fetch", "--store", s.store, "--output", "json", "--progress", "json", s.manifest(all))

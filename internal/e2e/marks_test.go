@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -178,33 +179,49 @@ func everyByte(text string) string {
 	return b.String()
 }
 
-// watch reads the arguments of all processes of this machine, and the environment of
-// workers, again and again until stop is called. It returns what it has seen of the
-// marks, and the programs that have run.
-func (m marks) watch() (stop func() (found []string, programs map[string]bool)) {
-	var wg sync.WaitGroup
-	end := make(chan struct{})
-	var found []string
-	programs := map[string]bool{}
-	wg.Go(func() {
+// watcher looks at the arguments of all processes of this machine, and at the environment
+// of workers.
+type watcher struct {
+	marks marks
+	end   chan struct{}
+	wg    sync.WaitGroup
+	first sync.Once // for a look that must not be missed
+
+	mu       sync.Mutex
+	found    []string        // what was seen of the marks
+	programs map[string]bool // that have run
+}
+
+// watch looks again and again until stop is called. What must not be missed is looked at by
+// now, from a server that the program waits for.
+func (m marks) watch() *watcher {
+	w := &watcher{marks: m, end: make(chan struct{}), programs: map[string]bool{}}
+	w.wg.Go(func() {
 		for {
 			select {
-			case <-end:
+			case <-w.end:
 				return
 			case <-time.After(10 * time.Millisecond):
 			}
-			found = append(found, m.look(programs)...)
+			w.now()
 		}
 	})
-	return func() ([]string, map[string]bool) {
-		close(end)
-		wg.Wait()
-		return found, programs
-	}
+	return w
 }
 
-// look reads the arguments of all processes once.
-func (m marks) look(programs map[string]bool) (found []string) {
+// stop returns what was seen of the marks, and the programs that have run.
+func (w *watcher) stop() (found []string, programs map[string]bool) {
+	close(w.end)
+	w.wg.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.found, maps.Clone(w.programs)
+}
+
+// now looks once.
+func (w *watcher) now() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, path := range lines {
 		if path == fmt.Sprintf("/proc/%d/cmdline", os.Getpid()) {
@@ -215,14 +232,16 @@ func (m marks) look(programs map[string]bool) (found []string) {
 			continue // it has ended, or is the kernel's
 		}
 		name, _, _ := strings.Cut(string(args), "\x00")
-		programs[filepath.Base(name)] = true
-		found = append(found, m.seen(args)...)
-		if strings.HasPrefix(name, "sourcehost-plugin-worker") {
+		w.programs[filepath.Base(name)] = true
+		w.found = append(w.found, w.marks.seen(args)...)
+		if strings.HasPrefix(name, workerName) {
 			environ, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "environ"))
 			if len(environ) > 0 {
-				found = append(found, "a worker has the environment "+string(environ))
+				w.found = append(w.found, "a worker has the environment "+string(environ))
 			}
 		}
 	}
-	return found
 }
+
+// workerName is what the processes of plugins are called.
+const workerName = "sourcehost-plugin-worker"

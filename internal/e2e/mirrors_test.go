@@ -20,6 +20,7 @@ import (
 func TestMirrorFaults(t *testing.T) {
 	t.Parallel()
 	c := newChain(t)
+	c.times = hasty // for the mirror that stalls
 	c.wire(c.pin, granted, c.origin.Addr(), c.mirror.Addr())
 	all, keys := items{}, []string{}
 	for i, b := range []hosttest.Behaviour{
@@ -106,10 +107,11 @@ func TestMirrorRestarts(t *testing.T) {
 	restart := func(server *hosttest.Server, requests int) {
 		eventually(t, "all workers have asked", func() bool { return len(server.Log()) >= requests })
 		server.Close()
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 	}
 	s := newSandbox(t)
-	s.configure("[download]\nbackoff_base = \"40ms\"\nbackoff_max = \"400ms\"\nper_host = 64\n")
+	// Ten attempts last until the server is back, also where starting one takes seconds.
+	s.configure("[download]\nbackoff_base = \"40ms\"\nbackoff_max = \"5s\"\nper_host = 64\n")
 	server := start(hosttest.Silent)
 	p := s.fetching(s.manifest(all), "--workers", fmt.Sprint(workers))
 	restart(server, workers)

@@ -52,6 +52,8 @@ type chain struct {
 	plugin, pin    string
 	// reach are further servers that the plugin is granted, for redirects.
 	reach []string
+	// times are quick or hasty.
+	times string
 }
 
 func newChain(t *testing.T) *chain {
@@ -60,7 +62,7 @@ func newChain(t *testing.T) *chain {
 	if err != nil {
 		t.Fatalf("cannot build the plugin: %v", err)
 	}
-	c := &chain{sandbox: newSandbox(t), plugin: path, pin: fileDigest(t, path)}
+	c := &chain{sandbox: newSandbox(t), plugin: path, pin: fileDigest(t, path), times: quick}
 	c.origin, c.mirror = hosttest.Start(t, hosttest.Options{}), hosttest.Start(t, hosttest.Options{})
 	demanding := func(x *hosttest.Exchange) {
 		if x.R.Header.Get("X-Token") != "Token "+vault {
@@ -94,7 +96,7 @@ func (c *chain) wire(pin, grant string, hosts ...string) {
 	for i := range hosts {
 		hosts[i] = "http://" + hosts[i] // the servers of these tests do not encrypt
 	}
-	c.configure(quick + fmt.Sprintf(`
+	c.configure(c.times + fmt.Sprintf(`
 [source."org.osbuild.curl"]
 prepare = ["token"]
 [plugin.token]

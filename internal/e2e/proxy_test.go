@@ -115,6 +115,7 @@ func TestProxy(t *testing.T) {
 			s := newSandbox(t)
 			s.env = append(append(s.env, "SSL_CERT_FILE="+x.ca.Path), c.env...)
 			connect := fmt.Sprintf("CONNECT %s HTTP", x.https.Addr())
+			before := p.requests(connect) // an earlier case may have had the same port
 			o := s.fetch(s.manifest(x.items), "--log-level", "debug")
 			o.hides(password)
 			if n := x.viaProxy(); n != c.proxied {
@@ -132,7 +133,7 @@ func TestProxy(t *testing.T) {
 			}
 			o.ends(0).counts(len(x.keys), 0, 0)
 			s.holds(x.keys...)
-			if tunnels := p.requests(connect); (tunnels > 0) != (c.proxied > 0) {
+			if tunnels := p.requests(connect) - before; (tunnels > 0) != (c.proxied > 0) {
 				t.Errorf("%d tunnels were made", tunnels)
 			}
 		})

@@ -31,8 +31,9 @@ func credentials(header string, turn int) string {
 }
 
 // telltale is a proxy that answers everything by repeating the password that it was
-// sent, each time in another way. It returns its address and counts the passwords.
-func telltale(t *testing.T) (addr string, got *atomic.Int64) {
+// sent, each time in another way, after a call of see. It returns its address and counts
+// the passwords.
+func telltale(t *testing.T, see func()) (addr string, got *atomic.Int64) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -52,6 +53,7 @@ func telltale(t *testing.T) (addr string, got *atomic.Int64) {
 			fmt.Fprint(conn, "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n")
 			return
 		}
+		see()
 		n := int(got.Add(1))
 		if a := answers[n%len(answers)]; a != "" {
 			fmt.Fprintf(conn, a, credentials(r.Header.Get("Proxy-Authorization"), n/len(answers)))
@@ -108,7 +110,7 @@ func TestRedactionProxy(t *testing.T) {
 			t.Parallel()
 			s := newSecretive(t)
 			s.policy(acceptAnything)
-			addr, got := telltale(t)
+			addr, got := telltale(t, s.see)
 			proxy := "http://" + url.UserPassword("builder", s.value("proxy")).String() + "@" + addr
 			for _, name := range []string{"OSBUILD_SOURCES_CURL_PROXY", "OSBUILD_SOURCES_OSTREE_PROXY", "http_proxy", "HTTPS_PROXY", "HTTP_PROXY", "https_proxy"} {
 				s.env = append(s.env, name+"="+proxy)
@@ -152,7 +154,7 @@ func TestRedactionServers(t *testing.T) {
 			s := newSecretive(t)
 			s.policy(acceptAnything)
 			var got atomic.Int64
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { repeatPassword(w, r, &got) }))
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.see(); repeatPassword(w, r, &got) }))
 			t.Cleanup(server.Close)
 			addr := server.Listener.Addr().String()
 			registry := base64.StdEncoding.EncodeToString([]byte("builder:" + s.value("registry")))
@@ -226,9 +228,9 @@ func redactionService(t *testing.T, version int) {
 		server.Script(path, faults[fault])
 		all[key(data)] = server.URL(path)
 	}
-	stop := s.marks.watch()
+	w := s.marks.watch()
 	r := s.osbuild(version, "org.osbuild.curl", s.download(all))
-	found, _ := stop()
+	found, _ := w.stop()
 	for _, f := range found {
 		t.Errorf("the arguments of a process show the secret %s", f)
 	}

@@ -21,8 +21,12 @@ type process struct {
 	waited      bool
 }
 
-// patience is how long anything may take before a test gives up.
-const patience = time.Minute
+// patience is how long anything may take before a test gives up, and prompt how long what
+// is to happen at once: nothing that these tests wait for ends by itself sooner.
+const (
+	patience = 3 * time.Minute
+	prompt   = 20 * time.Second
+)
 
 // start starts the program, or another that ends in it, in a process group of
 // its own.
@@ -219,6 +223,14 @@ func (o *outcome) hides(secrets ...string) {
 func tail(text string) string {
 	all := lines(text)
 	return strings.Join(all[max(0, len(all)-30):], "\n")
+}
+
+// promptly checks that what has just happened did so at once.
+func promptly(t *testing.T, since time.Time) {
+	t.Helper()
+	if took := time.Since(since); took > prompt {
+		t.Errorf("it took %v", took)
+	}
 }
 
 // eventually waits until ok holds.

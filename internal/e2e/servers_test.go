@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,7 +77,7 @@ func daemon(t *testing.T, log string, port int, argv ...string) {
 		cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-ended:
-		case <-time.After(5 * time.Second):
+		case <-time.After(prompt):
 			cmd.Process.Kill()
 			<-ended
 		}
@@ -104,6 +105,7 @@ type nginx struct {
 	// The ports: http, https with HTTP/1.1 and with HTTP/2, and https without a
 	// client certificate.
 	plain, tls1, tls2, open int
+	marks                   int // requests of log
 }
 
 const nginxConfig = `daemon off;
@@ -182,21 +184,34 @@ func (n *nginx) url(port int, path string) string {
 // request is a line of the access log.
 type request struct{ connection, protocol, client, uri string }
 
-// log waits until it has at least min requests, and returns them.
+// log waits until it has all requests that were answered before, and at least min, and
+// returns them. The server has one process, so what it logs after the answer is in the log
+// before a request that comes later.
 func (n *nginx) log(min int) (all []request) {
 	n.t.Helper()
+	n.marks++
+	mark := fmt.Sprintf("/mark-%d", n.marks)
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(n.url(n.plain, mark[1:]))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	resp.Body.Close()
 	eventually(n.t, "the requests are in the log", func() bool {
 		all = nil
+		marked := false
 		data, err := os.ReadFile(filepath.Join(n.dir, "access.log"))
 		if err != nil {
 			n.t.Fatal(err)
 		}
 		for _, line := range lines(string(data)) {
-			if f := strings.SplitN(line, "|", 4); len(f) == 4 {
+			f := strings.SplitN(line, "|", 4)
+			if len(f) == 4 && strings.HasPrefix(f[3], "/mark-") {
+				marked = marked || f[3] == mark
+			} else if len(f) == 4 {
 				all = append(all, request{f[0], f[1], f[2], f[3]})
 			}
 		}
-		return len(all) >= min
+		return marked && len(all) >= min
 	})
 	return all
 }

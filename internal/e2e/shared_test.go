@@ -41,7 +41,6 @@ func TestManyProcesses(t *testing.T) {
 				keys = append(keys, key(data))
 			}
 			s := newSandbox(t)
-			s.configure(calm)
 			m := s.manifest(all)
 			var running []*process
 			for range n {
@@ -105,7 +104,6 @@ func TestHolderDies(t *testing.T) {
 	server.Put(largePath, file)
 	server.Script(largePath, hosttest.Stalled, hosttest.Good)
 	s := newSandbox(t)
-	s.configure(calm)
 	m := s.manifest(items{key(file.Content): server.URL(largePath)})
 	first := s.fetching(m)
 	s.half()
@@ -138,7 +136,6 @@ func TestWaiterInterrupted(t *testing.T) {
 	gate := make(chan struct{})
 	server.Script(largePath, func(x *hosttest.Exchange) { <-gate; hosttest.Good(x) })
 	s := newSandbox(t)
-	s.configure(calm)
 	m := s.manifest(items{key(file.Content): server.URL(largePath)})
 	first := s.fetching(m)
 	eventually(t, "the first process asks", func() bool { return server.Count(largePath) == 1 })

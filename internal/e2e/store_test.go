@@ -163,30 +163,28 @@ func TestStoreVerify(t *testing.T) {
 func TestStoreStopped(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
-	data := make([]byte, 1<<30)
-	path := s.write(filepath.Join(s.files(), key(data)), nil)
-	if err := os.Truncate(path, int64(len(data))); err != nil {
+	// A hole of which nobody sees the end: whether it is what its key says matters to none.
+	large := key([]byte("large"))
+	if err := os.Truncate(s.write(filepath.Join(s.files(), large), nil), 8<<40); err != nil {
 		t.Fatal(err)
 	}
-	manifest := s.manifest(items{key(data): "http://127.0.0.1:1/large"})
+	manifest := s.manifest(items{large: "http://127.0.0.1:1/large"})
 	to := filepath.Join(s.dir, "copy")
 	for name, start := range map[string]func() *process{
 		"copy":   func() *process { return s.copying(manifest, to) },
 		"verify": func() *process { return s.start(built.program, "store", "verify", "--progress", "none", s.store) },
 	} {
 		p := start()
-		eventually(t, "the file is read", func() bool { return p.open(key(data)) > 0 })
+		eventually(t, "the file is read", func() bool { return p.open(large) > 0 })
 		begun := time.Now()
 		p.signal(syscall.SIGTERM)
 		o := p.wait()
-		if took := time.Since(begun); took > 5*time.Second { // a second, on a machine that is not busy
-			t.Errorf("%s: it took %v to stop", name, took)
-		}
+		promptly(t, begun)
 		if o.code != 143 {
 			t.Errorf("%s: exit status %d\n%s", name, o.code, o.errOut)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(to, "sources", "org.osbuild.files", key(data))); err == nil {
+	if _, err := os.Stat(filepath.Join(to, "sources", "org.osbuild.files", large)); err == nil {
 		t.Error("a file that was not verified has its name")
 	}
 	left, _ := filepath.Glob(filepath.Join(to, "sources", "*", ".sourcehost", "*"))

@@ -61,7 +61,7 @@ func TestVerifyInterrupted(t *testing.T) {
 	select {
 	case err := <-p.done:
 		p.done <- err
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("the process that waits does not stop")
 		p.signal(syscall.SIGKILL)
 	}

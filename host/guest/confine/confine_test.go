@@ -110,7 +110,7 @@ func ask(t *testing.T, folder string, a Access) (*Process, map[string]string) {
 	}
 	defer p.Conn.Close()
 	fmt.Fprintln(p.Conn, folder, [...]string{"none", "read", "write"}[a])
-	_ = p.Conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = p.Conn.SetReadDeadline(time.Now().Add(time.Minute))
 	text, err := io.ReadAll(p.Conn)
 	if err != nil && !errors.Is(err, unix.ECONNRESET) {
 		t.Fatal(err)
@@ -289,7 +289,7 @@ func TestKill(t *testing.T) {
 	p.Kill()
 	select {
 	case <-p.Done():
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the process has not ended")
 	}
 	p.Kill()

@@ -260,14 +260,15 @@ def carry_out(service, version, call, tmp):
     if not call.get("answered", True) or call.get("unread"):
         return {}
     if "until" in call:
-        deadline = start + 60
+        deadline = start + 180
         while not os.path.exists(call["until"]):
             assert time.monotonic() < deadline, "nothing has happened"
             time.sleep(0.02)
         return {}
     if "await" in call:
-        deadline = start + 30
-        while largest_part(call["await"]) < 1 << 20 and time.monotonic() < deadline:
+        deadline = start + 180
+        while largest_part(call["await"]) < 1 << 20:
+            assert time.monotonic() < deadline, "nothing is downloaded"
             time.sleep(0.02)
         if "kill" not in call:
             return {}
