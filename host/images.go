@@ -45,9 +45,11 @@ func (c *caller) copyImage(raw []byte) (abi.Status, []byte, error) {
 	if want := c.run.format; !req.Index && string(image.Format) != want {
 		return abi.Invalid, nil, fmt.Errorf("the image is asked for in the format %s, but is to be stored in the format %s", image.Format, want)
 	}
-	if err := c.allow(it, plugin.CapImage, imageReference(&image.Image)); err != nil {
+	by := c.responsible(it, plugin.CapImage, imageReference(&image.Image))
+	if err := by.allow(plugin.CapImage, imageReference(&image.Image)); err != nil {
 		return abi.Denied, nil, err
 	}
+	image.Addresses = by.imageAddresses()
 	c.page.jobs[it] = &job{item: it, producer: &copying{image}}
 	return abi.OK, nil, nil
 }
