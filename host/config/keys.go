@@ -110,7 +110,7 @@ func grantKeys(g *Grant) []key {
 		{name: "env", kind: kindEnvs, field: &g.Env, meaning: "Environment variables that it may read."},
 		{name: "secrets", kind: kindTexts, field: &g.Secrets, meaning: "Secrets that it may refer to without seeing them: names of `[secret.NAME]`, or `org.osbuild.rhsm` and `org.osbuild.mtls`."},
 		{name: "exec", kind: kindPrograms, field: &g.Exec, meaning: "Programs that it may run, by plain name (see `[program.NAME]`) or absolute path."},
-		{name: "image", kind: kindImages, field: &g.Image, meaning: "Container images that it may have copied: `\"docker://REGISTRY/PREFIX\"`, `\"containers-storage:\"`, or `\"*\"` for any."},
+		{name: "image", kind: kindImages, field: &g.Image, meaning: "Container images that it may have copied: `\"docker://REGISTRY/PREFIX\"`, `\"containers-storage:\"`, or `\"*\"` for any. Special addresses must be named literally, as in `http`."},
 		{name: "clock", kind: kindFlag, field: &g.Clock, meaning: "The real time instead of a fixed one."},
 		{name: "random", kind: kindFlag, field: &g.Random, meaning: "Real random numbers instead of fixed ones."},
 	}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -155,22 +157,22 @@ func TestRegistryIsJudged(t *testing.T) {
 //
 // adversary: A10d
 func TestAddressesBehindAProxy(t *testing.T) {
-	proxy := hosttest.StartSocks(t)
+	proxy := newTrap(t)
 	img := newImage(t, dockerManifest, "x", "amd64", gzipLayer(t, dockerLayer, "l", 10))
 	cfg := anything
-	cfg.Environ = environ(map[string]string{"HTTP_PROXY": proxy.URL, "HTTPS_PROXY": proxy.URL})
+	cfg.Environ = environ(map[string]string{"HTTP_PROXY": "http://127.0.0.1:" + proxy.port, "HTTPS_PROXY": "http://127.0.0.1:" + proxy.port})
 	if _, err := container.NewEmbedded(cfg); err != nil {
 		t.Skip(err)
 	}
 	for host, judged := range map[string]bool{"169.254.169.254:1": true, "registry.invalid:1": false} {
 		r := request(t, host+"/x", img)
 		r.Addresses = only("127.0.0.1:1")
-		before := proxy.Connections()
+		before := proxy.conns.Load()
 		_, err := newCopier(t, container.Embedded, cfg).Copy(t.Context(), r)
 		if judged {
 			wantError(t, r, err, container.KindDenied, "169.254.169.254 is not allowed")
 		}
-		if asked := proxy.Connections() > before; asked == judged || err == nil {
+		if asked := proxy.conns.Load() > before; asked == judged || err == nil {
 			t.Errorf("%s: the proxy was asked: %v: %v", host, asked, err)
 		}
 	}
@@ -216,5 +218,23 @@ func TestSkopeoProxy(t *testing.T) {
 		if !strings.HasPrefix(got, test.want) || (test.want == "") != (got == "") {
 			t.Errorf("%+v: the proxy is %q", test, got)
 		}
+	}
+}
+
+// What the operator's registries.conf names by its address needs no other grant.
+func TestOperatorsMirror(t *testing.T) {
+	registry, dead := hosttest.StartRegistry(t, hosttest.RegistryOptions{}), hosttest.Refused(t)
+	img := newImage(t, dockerManifest, "x", "amd64", gzipLayer(t, dockerLayer, "l", 100))
+	img.push(t, registry+"/x:latest", "--dest-tls-verify=false")
+	cfg := anything
+	cfg.RegistriesConf = filepath.Join(t.TempDir(), "registries.conf")
+	if _, err := container.NewEmbedded(cfg); err != nil {
+		t.Skip(err)
+	}
+	must(t, os.WriteFile(cfg.RegistriesConf, fmt.Appendf(nil, "[[registry]]\nlocation = %q\n[[registry.mirror]]\nlocation = %q\ninsecure = true\n", dead, registry), 0o600))
+	r := request(t, dead+"/x", img)
+	r.Image.SkipTLSVerify, r.Addresses = false, only("127.0.0.1:1")
+	if _, err := newCopier(t, container.Embedded, cfg).Copy(t.Context(), r); err != nil {
+		t.Error(err)
 	}
 }
