@@ -29,11 +29,33 @@ const maxSteps = 64
 type programs struct {
 	mu    sync.Mutex
 	found map[string]foundProgram
+	// cleaned is for leftovers of dead runs: they are looked for once.
+	cleaned sync.Once
 }
 
 type foundProgram struct {
 	path string
 	err  error
+}
+
+// scratch makes a folder for a program where temporary files are. With the first one,
+// what runs that were killed have left there is removed.
+func (h *Host) scratch() (dir string, done func(), err error) {
+	parent := absolute(os.TempDir())
+	h.programs.cleaned.Do(func() {
+		if err := command.CleanScratch(parent); err != nil {
+			h.log.Debug("cannot remove what runs that were killed have left", "error", err.Error())
+		}
+	})
+	s, err := command.NewScratch(parent)
+	if err != nil {
+		return "", nil, err
+	}
+	return s.Dir(), func() {
+		if err := s.Close(); err != nil {
+			h.log.Warn("cannot remove a folder of this run", "folder", s.Dir(), "error", err.Error())
+		}
+	}, nil
 }
 
 // program returns the absolute path of a program by its name or path.
@@ -106,11 +128,11 @@ func (c *caller) exec(ctx context.Context, raw []byte) (abi.Status, []byte, erro
 	if err != nil {
 		return status, nil, err
 	}
-	dir, err := os.MkdirTemp("", "sourcehost-exec-")
+	dir, done, err := c.run.host.scratch()
 	if err != nil {
 		return abi.Failed, nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer done()
 	result, err := command.Run(ctx, s.spec(c.run.host, dir))
 	if err != nil {
 		return statusOfProgram(err), nil, err
@@ -251,8 +273,7 @@ func (s *step) placed(r *run, dir string) command.Spec {
 // there is a store.
 func (r *run) scratch(ctx context.Context, it *item) (dir string, done func(), err error) {
 	if r.trees == nil {
-		dir, err := os.MkdirTemp("", "sourcehost-run-")
-		return dir, func() { os.RemoveAll(dir) }, err
+		return r.host.scratch()
 	}
 	stage, err := r.trees.Stage(ctx, it.key, store.PartScratch)
 	if err != nil {

@@ -189,3 +189,26 @@ func TestRunIsCanceled(t *testing.T) {
 		wantError(t, res.Items[0], "canceled")
 	})
 }
+
+// A program of exec/v1 has a folder of its own, which is removed, together with those of
+// dead runs.
+func TestExecLeavesNothing(t *testing.T) {
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	dead := filepath.Join(tmp, "sourcehost-scratch-dead")
+	if err := os.Mkdir(dead, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	log := &lockedBuffer{}
+	e := abi.Exec{Program: "sh", Args: []string{"-c", "pwd; ls -A; touch file"}}
+	h := calling(t, plugin.ProducesFile, shell, logTo(log), abi.OpExec+" "+string(e.Append(nil)))
+	if _, err := h.Run(t.Context(), host.Request{Source: testSource, Items: []host.Item{{Key: keyOf("x")}}, Store: t.TempDir(), DryRun: true}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "exec/v1 -> ok " + tmp + "/sourcehost-scratch-"; !strings.Contains(log.String(), want) {
+		t.Errorf("the log does not say %q:\n%s", want, log.String())
+	}
+	if left, err := os.ReadDir(tmp); len(left) > 0 || err != nil {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
