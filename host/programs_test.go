@@ -193,6 +193,9 @@ func TestRunIsCanceled(t *testing.T) {
 // A program of exec/v1 has a folder of its own, which is removed, together with those of
 // dead runs.
 func TestExecLeavesNothing(t *testing.T) {
+	if _, err := compileCache(); err != nil { // which is made where temporary files are
+		t.Fatal(err)
+	}
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	dead := filepath.Join(tmp, "sourcehost-scratch-dead")
