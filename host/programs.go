@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -82,11 +83,12 @@ func (h *Host) program(name string) (string, error) {
 type step struct {
 	program, stdin string
 	args, env      []string
+	noPrivileges   bool // to be gained by set-user-ID programs
 }
 
 // step checks the request for one program.
 func (c *caller) step(e *abi.Exec) (step, abi.Status, error) {
-	s := step{args: e.Args, stdin: e.Stdin}
+	s := step{args: e.Args, stdin: e.Stdin, noPrivileges: !c.plugin.Builtin && !slices.Contains(c.run.host.cfg.SetUserID, e.Program)}
 	if err := c.plugin.policy.allow(plugin.CapExec, e.Program); err != nil {
 		return s, abi.Denied, err
 	}
@@ -114,7 +116,7 @@ func (c *caller) step(e *abi.Exec) (step, abi.Status, error) {
 func (s *step) spec(h *Host, dir string) command.Spec {
 	return command.Spec{
 		Program: s.program, Args: s.args, Env: s.env, Dir: dir, Stdin: strings.NewReader(s.stdin),
-		Timeout: h.cfg.ProgramTimeout, Redact: h.redactOutput, MaxStdout: resultLimit(h.cfg.Limits),
+		Timeout: h.cfg.ProgramTimeout, Redact: h.redactOutput, MaxStdout: resultLimit(h.cfg.Limits), NoNewPrivileges: s.noPrivileges,
 	}
 }
 

@@ -215,3 +215,28 @@ func TestExecLeavesNothing(t *testing.T) {
 		t.Errorf("left: %v, %v", left, err)
 	}
 }
+
+// Programs that foreign plugins run gain no rights, unless the operator says so.
+//
+// adversary: A10i
+func TestProgramsGainNoPrivileges(t *testing.T) {
+	for name, c := range map[string]struct {
+		builtin bool
+		set     []string
+		want    string
+	}{
+		"foreign": {false, nil, "1"}, "foreign, another allowed": {false, []string{"skopeo"}, "1"}, "foreign, allowed": {false, []string{"sh"}, "0"}, "built in": {true, nil, "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kind := func(p host.Plugin, m plugin.Manifest) host.Plugin {
+				p.Builtin, p.Grant.Exec = c.builtin, []string{"sh"}
+				return p
+			}
+			item := host.Item{Key: keyOf("NoNewPrivs:\t" + c.want + "\n")}
+			request := abi.Run{Key: item.Key, Steps: []abi.Exec{{Program: "sh", Args: []string{"-c", "grep NoNewPrivs /proc/self/status"}}}}
+			change := func(cfg *host.Config) { cfg.SetUserID = c.set }
+			h := callingAs(t, kind, plugin.ProducesNone, shell[:1], change, abi.OpRun+" "+string(request.Append(nil)))
+			wantStates(t, run(t, h, t.TempDir(), []host.Item{item}), host.Fetched)
+		})
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,6 +58,7 @@ func (a *app) hostConfig() (host.Config, error) {
 		Container:      containers(file.Container),
 		ImageFormat:    file.Container.Format,
 		Programs:       programs(file),
+		SetUserID:      setUserID(file),
 		Prepare:        map[string][]string{},
 		Serve:          map[string]string{},
 	}
@@ -160,6 +162,16 @@ func programs(file *config.File) map[string]string {
 		paths[container.Skopeo] = file.Container.Skopeo
 	}
 	return paths
+}
+
+// setUserID are the programs that the file lets gain rights.
+func setUserID(file *config.File) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(file.Program)) {
+		if file.Program[name].SetUserID {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func containers(c config.Container) container.Config {

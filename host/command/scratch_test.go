@@ -134,6 +134,8 @@ func TestCleanScratchStaysInside(t *testing.T) {
 }
 
 // Where others may rename folders nothing is removed.
+//
+// adversary: C1g
 func TestCleanScratchNeedsAPrivateParent(t *testing.T) {
 	parent := t.TempDir()
 	dead := filepath.Join(parent, scratchPrefix+"dead")
@@ -153,6 +155,8 @@ func TestCleanScratchNeedsAPrivateParent(t *testing.T) {
 
 // A folder is locked before anybody can take it for a dead one's, however many are made
 // and cleaned at once.
+//
+// adversary: C1g
 func TestScratchConcurrently(t *testing.T) {
 	parent := t.TempDir()
 	stop := make(chan struct{})

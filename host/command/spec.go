@@ -32,6 +32,9 @@ type Spec struct {
 	// fails, the program is killed and Run fails. A Read that is under way when
 	// the program ends is left alone: Run does not wait for it.
 	Stdin io.Reader
+	// NoNewPrivileges has the program and its children gain no rights by the
+	// set-user-ID bits and capabilities of files that they execute.
+	NoNewPrivileges bool
 	// MaxStdout is how many bytes of standard output are accepted; a program that
 	// writes more is killed. 0 means 16 MiB.
 	MaxStdout int64

@@ -159,6 +159,9 @@ type Container struct {
 type Program struct {
 	// Path ("path", required) is the absolute path of the program.
 	Path string
+	// SetUserID ("set_user_id") lets it gain rights by set-user-ID programs also when
+	// a plugin that is not built in runs it.
+	SetUserID bool
 }
 
 // Source is a table [source.NAME].

@@ -117,7 +117,10 @@ func grantKeys(g *Grant) []key {
 }
 
 func programKeys(p *Program) []key {
-	return []key{{name: "path", kind: kindProgram, field: &p.Path, unset: "required", meaning: "The program's absolute path."}}
+	return []key{
+		{name: "path", kind: kindProgram, field: &p.Path, unset: "required", meaning: "The program's absolute path."},
+		{name: "set_user_id", kind: kindFlag, field: &p.SetUserID, meaning: "Whether it, and what it executes, may gain rights by set-user-ID bits and capabilities of files also when a plugin that is not built in runs it, as `sudo` and rootless containers do."},
+	}
 }
 
 func secretKeys(s *Secret) []key {
