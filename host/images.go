@@ -203,11 +203,11 @@ func (h *Host) newCopier(shared string) (*container.Copier, error) {
 	return container.New(cfg, embedded, skopeo), nil
 }
 
-// runProgram is a container.Runner.
+// runProgram is a container.Runner, which runs skopeo.
 func (h *Host) runProgram(ctx context.Context, program string, args, env []string, dir string, progress func(string)) ([]byte, error) {
 	result, err := command.Run(ctx, command.Spec{
 		Program: program, Args: args, Env: env, Dir: dir, Progress: progress,
-		Timeout: h.cfg.ProgramTimeout, Redact: h.secrets.Redact,
+		Timeout: h.cfg.ProgramTimeout, Redact: h.secrets.Redact, Writable: h.cfg.ProgramRules[container.Skopeo].Writable,
 	})
 	return result.Stdout, err
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +24,16 @@ const DefaultProgramTimeout = 2 * time.Hour
 
 // maxSteps bounds how many programs one item may need.
 const maxSteps = 64
+
+// ProgramRule says what a program may do.
+type ProgramRule struct {
+	// SetUserID lets it gain rights by set-user-ID bits and capabilities of files also
+	// when a plugin that is not built in runs it.
+	SetUserID bool
+	// Writable, unless nil, are the absolute paths to which, and beneath which, it may
+	// write, beside its scratch folder and /dev. It gains no rights then.
+	Writable []string
+}
 
 // programs remembers where programs are: each is looked up once.
 type programs struct {
@@ -83,12 +92,14 @@ func (h *Host) program(name string) (string, error) {
 type step struct {
 	program, stdin string
 	args, env      []string
-	noPrivileges   bool // to be gained by set-user-ID programs
+	noPrivileges   bool     // to be gained by set-user-ID programs
+	writable       []string // see ProgramRule
 }
 
 // step checks the request for one program.
 func (c *caller) step(e *abi.Exec) (step, abi.Status, error) {
-	s := step{args: e.Args, stdin: e.Stdin, noPrivileges: !c.plugin.Builtin && !slices.Contains(c.run.host.cfg.SetUserID, e.Program)}
+	rule := c.run.host.cfg.ProgramRules[e.Program]
+	s := step{args: e.Args, stdin: e.Stdin, noPrivileges: !c.plugin.Builtin && !rule.SetUserID, writable: rule.Writable}
 	if err := c.plugin.policy.allow(plugin.CapExec, e.Program); err != nil {
 		return s, abi.Denied, err
 	}
@@ -116,7 +127,7 @@ func (c *caller) step(e *abi.Exec) (step, abi.Status, error) {
 func (s *step) spec(h *Host, dir string) command.Spec {
 	return command.Spec{
 		Program: s.program, Args: s.args, Env: s.env, Dir: dir, Stdin: strings.NewReader(s.stdin),
-		Timeout: h.cfg.ProgramTimeout, Redact: h.redactOutput, MaxStdout: resultLimit(h.cfg.Limits), NoNewPrivileges: s.noPrivileges,
+		Timeout: h.cfg.ProgramTimeout, Redact: h.redactOutput, MaxStdout: resultLimit(h.cfg.Limits), NoNewPrivileges: s.noPrivileges, Writable: s.writable,
 	}
 }
 

@@ -222,10 +222,10 @@ func TestExecLeavesNothing(t *testing.T) {
 func TestProgramsGainNoPrivileges(t *testing.T) {
 	for name, c := range map[string]struct {
 		builtin bool
-		set     []string
+		set     string // the program that may
 		want    string
 	}{
-		"foreign": {false, nil, "1"}, "foreign, another allowed": {false, []string{"skopeo"}, "1"}, "foreign, allowed": {false, []string{"sh"}, "0"}, "built in": {true, nil, "0"},
+		"foreign": {false, "", "1"}, "foreign, another allowed": {false, "skopeo", "1"}, "foreign, allowed": {false, "sh", "0"}, "built in": {true, "", "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			kind := func(p host.Plugin, m plugin.Manifest) host.Plugin {
@@ -234,9 +234,32 @@ func TestProgramsGainNoPrivileges(t *testing.T) {
 			}
 			item := host.Item{Key: keyOf("NoNewPrivs:\t" + c.want + "\n")}
 			request := abi.Run{Key: item.Key, Steps: []abi.Exec{{Program: "sh", Args: []string{"-c", "grep NoNewPrivs /proc/self/status"}}}}
-			change := func(cfg *host.Config) { cfg.SetUserID = c.set }
+			change := func(cfg *host.Config) { cfg.ProgramRules = map[string]host.ProgramRule{c.set: {SetUserID: true}} }
 			h := callingAs(t, kind, plugin.ProducesNone, shell[:1], change, abi.OpRun+" "+string(request.Append(nil)))
 			wantStates(t, run(t, h, t.TempDir(), []host.Item{item}), host.Fetched)
 		})
 	}
+}
+
+// A program that may write to some paths only writes there and to its scratch folder.
+//
+// adversary: A10k
+func TestProgramsWriteWhereTheyMay(t *testing.T) {
+	eachKind(t, nil, func(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin) {
+		allowed, other := t.TempDir(), t.TempDir()
+		script := "echo x > output; mkdir a; mv output a/o; mv a/o output; echo x > " + allowed + "/file; echo x 2>/dev/null > " + other + "/file && exit 3; test ! -s /dev/null"
+		item := host.Item{Key: keyOf("x\n")}
+		request := abi.Run{Key: item.Key, Steps: []abi.Exec{{Program: "sh", Args: []string{"-c", script}}}}
+		h := callingAs(t, kind, plugin.ProducesFile, shell, func(cfg *host.Config) {
+			cfg.ProgramRules = map[string]host.ProgramRule{"sh": {Writable: []string{allowed}}}
+		}, abi.OpRun+" "+string(request.Append(nil)))
+		res := run(t, h, t.TempDir(), []host.Item{item})
+		if err := res.Items[0].Err; err != nil && strings.Contains(err.Error(), "Landlock") && os.Getenv("CI") == "" {
+			t.Skip(err)
+		}
+		wantStates(t, res, host.Fetched)
+		if left, err := os.ReadDir(allowed); len(left) != 1 || err != nil {
+			t.Errorf("the program has written %v, %v", left, err)
+		}
+	})
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,7 +57,7 @@ func (a *app) hostConfig() (host.Config, error) {
 		Container:      containers(file.Container),
 		ImageFormat:    file.Container.Format,
 		Programs:       programs(file),
-		SetUserID:      setUserID(file),
+		ProgramRules:   programRules(file),
 		Prepare:        map[string][]string{},
 		Serve:          map[string]string{},
 	}
@@ -164,14 +163,13 @@ func programs(file *config.File) map[string]string {
 	return paths
 }
 
-// setUserID are the programs that the file lets gain rights.
-func setUserID(file *config.File) (names []string) {
-	for _, name := range slices.Sorted(maps.Keys(file.Program)) {
-		if file.Program[name].SetUserID {
-			names = append(names, name)
-		}
+// programRules are what the file says about what programs may do.
+func programRules(file *config.File) map[string]host.ProgramRule {
+	rules := map[string]host.ProgramRule{}
+	for name, p := range file.Program {
+		rules[name] = host.ProgramRule{SetUserID: p.SetUserID, Writable: p.Writable}
 	}
-	return names
+	return rules
 }
 
 func containers(c config.Container) container.Config {

@@ -9,21 +9,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withoutNewPrivileges calls fn in a thread, and has what the thread starts gain no
-// privileges by set-user-ID bits and capabilities of files, for ever. The thread ends
-// with fn, so that nothing else of this process is subject to that.
-func withoutNewPrivileges(fn func()) error {
+// confined calls fn in a thread that is confined as the spec says, with what it starts.
+// The thread ends with fn, so that nothing else of this process is subject to that.
+func confined(spec Spec, fn func()) error {
 	done := make(chan error)
 	go onOwnThread(func() {
-		err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-		if err != nil {
-			err = fmt.Errorf("giving up new privileges: %w", err)
-		} else {
+		err := confineThread(spec)
+		if err == nil {
 			fn()
 		}
 		done <- err
 	})
 	return <-done
+}
+
+// confineThread confines this thread, for ever.
+func confineThread(spec Spec) error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("giving up new privileges: %w", err)
+	}
+	if spec.Writable == nil {
+		return nil
+	}
+	if err := confineWrites(append([]string{spec.Dir, "/dev"}, spec.Writable...)); err != nil {
+		return fmt.Errorf("where it may write cannot be confined: %w", err)
+	}
+	return nil
 }
 
 // onOwnThread calls fn in a thread that ends with it. The main thread cannot end, and is

@@ -54,3 +54,64 @@ func TestDescriptorsAreNotInherited(t *testing.T) {
 		}
 	}
 }
+
+// A program writes where it may, and so do its children; this process is not confined.
+//
+// adversary: A10k
+func TestWritesAreConfined(t *testing.T) {
+	needLandlocked(t)
+	dir, allowed, other := t.TempDir(), t.TempDir(), t.TempDir()
+	file := filepath.Join(other, "allowed-file")
+	kept := filepath.Join(other, "kept")
+	for _, path := range []string{file, kept} {
+		if err := os.WriteFile(path, []byte("kept"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	try := func(script string, writable ...string) error {
+		_, err := Run(t.Context(), Spec{Program: "/bin/sh", Args: []string{"-c", script}, Dir: dir, Writable: append([]string{}, writable...)})
+		return err
+	}
+	for _, script := range []string{
+		"echo x > file && mkdir d && mv file d/ && rm -r d", "echo x > " + allowed + "/file", "mv " + allowed + "/file .", "echo x > /dev/null",
+		"echo x >> " + file, "cat " + kept + " /etc/passwd > copy", "(sh -c 'echo x > deep')",
+	} {
+		if err := try(script, allowed, file); err != nil {
+			t.Errorf("%s: %v", script, err)
+		}
+	}
+	for _, script := range []string{
+		"echo x > " + other + "/file", "echo x >> " + kept, "rm " + kept, "mv " + kept + " " + allowed, "mkdir " + other + "/d", "ln -s x " + other + "/l", "(sh -c 'rm " + kept + "')",
+		"mv " + allowed + " " + other, "mkfifo " + other + "/f", "ln " + kept + " here",
+	} {
+		if err := try(script, allowed, file); err == nil {
+			t.Errorf("%s: succeeds", script)
+		}
+	}
+	if data, err := os.ReadFile(kept); string(data) != "kept" || err != nil {
+		t.Errorf("the file has %q, %v", data, err)
+	}
+	if err := os.WriteFile(filepath.Join(other, "mine"), nil, 0o600); err != nil {
+		t.Errorf("this process is confined: %v", err)
+	}
+	if err := try("true", filepath.Join(other, "missing")); err == nil || !strings.Contains(err.Error(), "missing") {
+		t.Errorf("a path that is not there: %v", err)
+	}
+	if _, err := Run(t.Context(), Spec{Program: "/bin/true", Writable: []string{}}); err == nil {
+		t.Error("everything is beneath the folder /")
+	}
+}
+
+// needLandlocked skips a test where the kernel cannot confine.
+func needLandlocked(t *testing.T) {
+	t.Helper()
+	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno == 0 && version >= needLandlock {
+		return
+	}
+	const text = "the kernel has no Landlock of version 2 (Linux 5.19)"
+	if os.Getenv("CI") != "" {
+		t.Fatal(text)
+	}
+	t.Skip(text)
+}

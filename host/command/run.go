@@ -41,12 +41,12 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 	return Result{}, failed
 }
 
-// start runs the program with the privileges that it is to have.
+// start runs the program, confined as it is to be.
 func start(ctx context.Context, spec Spec) (result Result, failed *Error) {
-	if !spec.NoNewPrivileges {
+	if !spec.NoNewPrivileges && spec.Writable == nil {
 		return run(ctx, spec)
 	}
-	if err := withoutNewPrivileges(func() { result, failed = run(ctx, spec) }); err != nil {
+	if err := confined(spec, func() { result, failed = run(ctx, spec) }); err != nil {
 		return Result{}, &Error{Kind: KindFailed, ExitCode: -1, Err: err}
 	}
 	return result, failed

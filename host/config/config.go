@@ -162,6 +162,9 @@ type Program struct {
 	// SetUserID ("set_user_id") lets it gain rights by set-user-ID programs also when
 	// a plugin that is not built in runs it.
 	SetUserID bool
+	// Writable ("writable") are absolute paths to which, and beneath which, it may
+	// write, beside its scratch folder and /dev. Nil means that nothing confines it.
+	Writable []string
 }
 
 // Source is a table [source.NAME].

@@ -120,6 +120,7 @@ func programKeys(p *Program) []key {
 	return []key{
 		{name: "path", kind: kindProgram, field: &p.Path, unset: "required", meaning: "The program's absolute path."},
 		{name: "set_user_id", kind: kindFlag, field: &p.SetUserID, meaning: "Whether it, and what it executes, may gain rights by set-user-ID bits and capabilities of files also when a plugin that is not built in runs it, as `sudo` and rootless containers do."},
+		{name: "writable", kind: kindPaths, field: &p.Writable, unset: "anything", meaning: "Paths that it may write to, with what is beneath, and nothing else but its scratch folder and `/dev`. It can then neither mount nor gain rights. It takes Linux 5.19 with Landlock; elsewhere it is not run."},
 	}
 }
 
