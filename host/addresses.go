@@ -5,10 +5,13 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/sourcehost/sourcehost/host/container"
 	"github.com/sourcehost/sourcehost/host/download"
+	"github.com/sourcehost/sourcehost/internal/plugin"
 	"github.com/sourcehost/sourcehost/internal/special"
 )
 
@@ -48,6 +51,15 @@ func (p *policy) addrRules(capability string) (first, redirected *download.AddrR
 	return p.addrs.rule(capability, func(at netip.AddrPort) error { return p.allowAddr(capability, at) }), nil
 }
 
+// imageAddresses are the same rules, for images.
+func (p *policy) imageAddresses() *container.Addresses {
+	first, redirected := p.addrRules(plugin.CapImage)
+	if redirected == nil {
+		redirected = first
+	}
+	return &container.Addresses{Named: first.Allow, Led: redirected.Allow, Foreign: !p.builtin}
+}
+
 // refuseLink refuses link-local and metadata addresses.
 func (p *policy) refuseLink(at netip.AddrPort) error {
 	if p.addrs.linkLocal || !special.OfTheLink(at.Addr()) {
@@ -74,15 +86,19 @@ func (p *policy) allowAddr(capability string, at netip.AddrPort) error {
 	if here {
 		what = "an address of this machine"
 	}
-	return &deniedError{fmt.Sprintf("%s is %s, which the plugin %s is not granted: if it should be, add %s = [\"http://%s/\"], or with https, to [plugin.%s.grant] in the configuration",
-		at.Addr(), what, p.plugin, capability, at, p.plugin)}
+	entry := fmt.Sprintf("[\"http://%s/\"], or with https,", at)
+	if capability == plugin.CapImage {
+		entry = fmt.Sprintf("[\"docker://%s\"]", at)
+	}
+	return &deniedError{fmt.Sprintf("%s is %s, which the plugin %s is not granted: if it should be, add %s = %s to [plugin.%s.grant] in the configuration",
+		at.Addr(), what, p.plugin, capability, entry, p.plugin)}
 }
 
 // namesAddr reports whether a grant names the address and port literally.
 func (p *policy) namesAddr(capability string, at netip.AddrPort, here bool) bool {
 	return slices.ContainsFunc(p.granted[capability], func(entry string) bool {
 		u, err := url.Parse(entry)
-		if err != nil || port(u) != fmt.Sprint(at.Port()) {
+		if err != nil || !slices.Contains(ports(u), strconv.Itoa(int(at.Port()))) {
 			return false
 		}
 		host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
@@ -92,4 +108,13 @@ func (p *policy) namesAddr(capability string, at netip.AddrPort, here bool) bool
 		ip, err := netip.ParseAddr(host)
 		return err == nil && ip.Unmap().WithZone("") == at.Addr().Unmap().WithZone("")
 	})
+}
+
+// ports are those that an entry of a grant names or implies. A registry is asked over
+// https first, and over http where that is allowed.
+func ports(entry *url.URL) []string {
+	if entry.Scheme == container.Docker && entry.Port() == "" {
+		return []string{"443", "80"}
+	}
+	return []string{port(entry)}
 }

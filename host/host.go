@@ -84,6 +84,9 @@ type Config struct {
 	// Programs are the absolute paths of programs that plugins, and the container
 	// engine, know by name. Others are looked for in the usual folders.
 	Programs map[string]string
+	// ProgramRules are for programs that are known by these names. Without a rule the
+	// zero value counts.
+	ProgramRules map[string]ProgramRule
 	// ProgramTimeout is how long a program may run. 0 means DefaultProgramTimeout.
 	ProgramTimeout time.Duration
 	// PutBytes is the largest item that a plugin may put. 0 means the default of

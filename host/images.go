@@ -45,9 +45,11 @@ func (c *caller) copyImage(raw []byte) (abi.Status, []byte, error) {
 	if want := c.run.format; !req.Index && string(image.Format) != want {
 		return abi.Invalid, nil, fmt.Errorf("the image is asked for in the format %s, but is to be stored in the format %s", image.Format, want)
 	}
-	if err := c.allow(it, plugin.CapImage, imageReference(&image.Image)); err != nil {
+	by := c.responsible(it, plugin.CapImage, imageReference(&image.Image))
+	if err := by.allow(plugin.CapImage, imageReference(&image.Image)); err != nil {
 		return abi.Denied, nil, err
 	}
+	image.Addresses = by.imageAddresses()
 	c.page.jobs[it] = &job{item: it, producer: &copying{image}}
 	return abi.OK, nil, nil
 }
@@ -201,11 +203,11 @@ func (h *Host) newCopier(shared string) (*container.Copier, error) {
 	return container.New(cfg, embedded, skopeo), nil
 }
 
-// runProgram is a container.Runner.
+// runProgram is a container.Runner, which runs skopeo.
 func (h *Host) runProgram(ctx context.Context, program string, args, env []string, dir string, progress func(string)) ([]byte, error) {
 	result, err := command.Run(ctx, command.Spec{
 		Program: program, Args: args, Env: env, Dir: dir, Progress: progress,
-		Timeout: h.cfg.ProgramTimeout, Redact: h.secrets.Redact,
+		Timeout: h.cfg.ProgramTimeout, Redact: h.secrets.Redact, Writable: h.cfg.ProgramRules[container.Skopeo].Writable,
 	})
 	return result.Stdout, err
 }

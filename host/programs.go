@@ -25,15 +25,47 @@ const DefaultProgramTimeout = 2 * time.Hour
 // maxSteps bounds how many programs one item may need.
 const maxSteps = 64
 
+// ProgramRule says what a program may do.
+type ProgramRule struct {
+	// SetUserID lets it gain rights by set-user-ID bits and capabilities of files also
+	// when a plugin that is not built in runs it.
+	SetUserID bool
+	// Writable, unless nil, are the absolute paths to which, and beneath which, it may
+	// write, beside its scratch folder and /dev. It gains no rights then.
+	Writable []string
+}
+
 // programs remembers where programs are: each is looked up once.
 type programs struct {
 	mu    sync.Mutex
 	found map[string]foundProgram
+	// cleaned is for leftovers of dead runs: they are looked for once.
+	cleaned sync.Once
 }
 
 type foundProgram struct {
 	path string
 	err  error
+}
+
+// scratch makes a folder for a program where temporary files are. With the first one,
+// what runs that were killed have left there is removed.
+func (h *Host) scratch() (dir string, done func(), err error) {
+	parent := absolute(os.TempDir())
+	h.programs.cleaned.Do(func() {
+		if err := command.CleanScratch(parent); err != nil {
+			h.log.Debug("cannot remove what runs that were killed have left", "error", err.Error())
+		}
+	})
+	s, err := command.NewScratch(parent)
+	if err != nil {
+		return "", nil, err
+	}
+	return s.Dir(), func() {
+		if err := s.Close(); err != nil {
+			h.log.Warn("cannot remove a folder of this run", "folder", s.Dir(), "error", err.Error())
+		}
+	}, nil
 }
 
 // program returns the absolute path of a program by its name or path.
@@ -60,11 +92,14 @@ func (h *Host) program(name string) (string, error) {
 type step struct {
 	program, stdin string
 	args, env      []string
+	noPrivileges   bool     // to be gained by set-user-ID programs
+	writable       []string // see ProgramRule
 }
 
 // step checks the request for one program.
 func (c *caller) step(e *abi.Exec) (step, abi.Status, error) {
-	s := step{args: e.Args, stdin: e.Stdin}
+	rule := c.run.host.cfg.ProgramRules[e.Program]
+	s := step{args: e.Args, stdin: e.Stdin, noPrivileges: !c.plugin.Builtin && !rule.SetUserID, writable: rule.Writable}
 	if err := c.plugin.policy.allow(plugin.CapExec, e.Program); err != nil {
 		return s, abi.Denied, err
 	}
@@ -92,7 +127,7 @@ func (c *caller) step(e *abi.Exec) (step, abi.Status, error) {
 func (s *step) spec(h *Host, dir string) command.Spec {
 	return command.Spec{
 		Program: s.program, Args: s.args, Env: s.env, Dir: dir, Stdin: strings.NewReader(s.stdin),
-		Timeout: h.cfg.ProgramTimeout, Redact: h.redactOutput, MaxStdout: resultLimit(h.cfg.Limits),
+		Timeout: h.cfg.ProgramTimeout, Redact: h.redactOutput, MaxStdout: resultLimit(h.cfg.Limits), NoNewPrivileges: s.noPrivileges, Writable: s.writable,
 	}
 }
 
@@ -106,11 +141,11 @@ func (c *caller) exec(ctx context.Context, raw []byte) (abi.Status, []byte, erro
 	if err != nil {
 		return status, nil, err
 	}
-	dir, err := os.MkdirTemp("", "sourcehost-exec-")
+	dir, done, err := c.run.host.scratch()
 	if err != nil {
 		return abi.Failed, nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer done()
 	result, err := command.Run(ctx, s.spec(c.run.host, dir))
 	if err != nil {
 		return statusOfProgram(err), nil, err
@@ -251,8 +286,7 @@ func (s *step) placed(r *run, dir string) command.Spec {
 // there is a store.
 func (r *run) scratch(ctx context.Context, it *item) (dir string, done func(), err error) {
 	if r.trees == nil {
-		dir, err := os.MkdirTemp("", "sourcehost-run-")
-		return dir, func() { os.RemoveAll(dir) }, err
+		return r.host.scratch()
 	}
 	stage, err := r.trees.Stage(ctx, it.key, store.PartScratch)
 	if err != nil {

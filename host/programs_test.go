@@ -191,3 +191,77 @@ func TestRunIsCanceled(t *testing.T) {
 		wantError(t, res.Items[0], "canceled")
 	})
 }
+
+// A program of exec/v1 has a folder of its own, which is removed, together with those of
+// dead runs.
+func TestExecLeavesNothing(t *testing.T) {
+	if _, err := compileCache(); err != nil { // which is made where temporary files are
+		t.Fatal(err)
+	}
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	dead := filepath.Join(tmp, "sourcehost-scratch-dead")
+	if err := os.Mkdir(dead, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	log := &lockedBuffer{}
+	e := abi.Exec{Program: "sh", Args: []string{"-c", "pwd; ls -A; touch file"}}
+	h := calling(t, plugin.ProducesFile, shell, logTo(log), abi.OpExec+" "+string(e.Append(nil)))
+	if _, err := h.Run(t.Context(), host.Request{Source: testSource, Items: []host.Item{{Key: keyOf("x")}}, Store: t.TempDir(), DryRun: true}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "exec/v1 -> ok " + tmp + "/sourcehost-scratch-"; !strings.Contains(log.String(), want) {
+		t.Errorf("the log does not say %q:\n%s", want, log.String())
+	}
+	if left, err := os.ReadDir(tmp); len(left) > 0 || err != nil {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// Programs that foreign plugins run gain no rights, unless the operator says so.
+//
+// adversary: A10i
+func TestProgramsGainNoPrivileges(t *testing.T) {
+	for name, c := range map[string]struct {
+		builtin bool
+		set     string // the program that may
+		want    string
+	}{
+		"foreign": {false, "", "1"}, "foreign, another allowed": {false, "skopeo", "1"}, "foreign, allowed": {false, "sh", "0"}, "built in": {true, "", "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kind := func(p host.Plugin, m plugin.Manifest) host.Plugin {
+				p.Builtin, p.Grant.Exec = c.builtin, []string{"sh"}
+				return p
+			}
+			item := host.Item{Key: keyOf("NoNewPrivs:\t" + c.want + "\n")}
+			request := abi.Run{Key: item.Key, Steps: []abi.Exec{{Program: "sh", Args: []string{"-c", "grep NoNewPrivs /proc/self/status"}}}}
+			change := func(cfg *host.Config) { cfg.ProgramRules = map[string]host.ProgramRule{c.set: {SetUserID: true}} }
+			h := callingAs(t, kind, plugin.ProducesNone, shell[:1], change, abi.OpRun+" "+string(request.Append(nil)))
+			wantStates(t, run(t, h, t.TempDir(), []host.Item{item}), host.Fetched)
+		})
+	}
+}
+
+// A program that may write to some paths only writes there and to its scratch folder.
+//
+// adversary: A10k
+func TestProgramsWriteWhereTheyMay(t *testing.T) {
+	eachKind(t, nil, func(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin) {
+		allowed, other := t.TempDir(), t.TempDir()
+		script := "echo x > output; mkdir a; mv output a/o; mv a/o output; echo x > " + allowed + "/file; echo x 2>/dev/null > " + other + "/file && exit 3; test ! -s /dev/null"
+		item := host.Item{Key: keyOf("x\n")}
+		request := abi.Run{Key: item.Key, Steps: []abi.Exec{{Program: "sh", Args: []string{"-c", script}}}}
+		h := callingAs(t, kind, plugin.ProducesFile, shell, func(cfg *host.Config) {
+			cfg.ProgramRules = map[string]host.ProgramRule{"sh": {Writable: []string{allowed}}}
+		}, abi.OpRun+" "+string(request.Append(nil)))
+		res := run(t, h, t.TempDir(), []host.Item{item})
+		if err := res.Items[0].Err; err != nil && strings.Contains(err.Error(), "Landlock") && os.Getenv("CI") == "" {
+			t.Skip(err)
+		}
+		wantStates(t, res, host.Fetched)
+		if left, err := os.ReadDir(allowed); len(left) != 1 || err != nil {
+			t.Errorf("the program has written %v, %v", left, err)
+		}
+	})
+}

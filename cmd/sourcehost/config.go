@@ -57,6 +57,7 @@ func (a *app) hostConfig() (host.Config, error) {
 		Container:      containers(file.Container),
 		ImageFormat:    file.Container.Format,
 		Programs:       programs(file),
+		ProgramRules:   programRules(file),
 		Prepare:        map[string][]string{},
 		Serve:          map[string]string{},
 	}
@@ -160,6 +161,15 @@ func programs(file *config.File) map[string]string {
 		paths[container.Skopeo] = file.Container.Skopeo
 	}
 	return paths
+}
+
+// programRules are what the file says about what programs may do.
+func programRules(file *config.File) map[string]host.ProgramRule {
+	rules := map[string]host.ProgramRule{}
+	for name, p := range file.Program {
+		rules[name] = host.ProgramRule{SetUserID: p.SetUserID, Writable: p.Writable}
+	}
+	return rules
 }
 
 func containers(c config.Container) container.Config {

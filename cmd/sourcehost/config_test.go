@@ -110,6 +110,9 @@ func TestFileReachesTheHost(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"skopeo": "/usr/local/bin/skopeo", "acme-helper": "/usr/libexec/acme-helper"}, cfg.Programs); diff != "" {
 		t.Error(diff)
 	}
+	if diff := cmp.Diff(map[string]host.ProgramRule{"acme-helper": {SetUserID: true, Writable: []string{"/var/cache/acme"}}}, cfg.ProgramRules); diff != "" {
+		t.Error(diff)
+	}
 	for _, p := range cfg.Plugins {
 		switch p.Name {
 		case "curl":

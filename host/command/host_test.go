@@ -11,12 +11,16 @@ import (
 
 const hostEnv = "SOURCEHOST_COMMAND_TEST_HOST"
 
-// TestMain makes this test binary, started again, a host that runs a program.
+// TestMain makes this test binary, started again, a host that runs a program, or one
+// that has a scratch folder.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(hostEnv); dir != "" {
 		_, err := Run(context.Background(), Spec{Program: "/bin/sh", Args: []string{"-c", "echo $$ > tmp; mv tmp pid; exec sleep 60"}, Dir: dir})
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+	if parent := os.Getenv(scratchVariable); parent != "" {
+		holdScratch(parent)
 	}
 	os.Exit(m.Run())
 }

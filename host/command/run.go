@@ -30,7 +30,7 @@ const (
 // seconds.
 func Run(ctx context.Context, spec Spec) (Result, error) {
 	spec = spec.complete()
-	result, failed := run(ctx, spec)
+	result, failed := start(ctx, spec)
 	if failed == nil {
 		return result, nil
 	}
@@ -39,6 +39,17 @@ func Run(ctx context.Context, spec Spec) (Result, error) {
 		failed.Args = append(failed.Args, spec.Redact(arg))
 	}
 	return Result{}, failed
+}
+
+// start runs the program, confined as it is to be.
+func start(ctx context.Context, spec Spec) (result Result, failed *Error) {
+	if !spec.NoNewPrivileges && spec.Writable == nil {
+		return run(ctx, spec)
+	}
+	if err := confined(spec, func() { result, failed = run(ctx, spec) }); err != nil {
+		return Result{}, &Error{Kind: KindFailed, ExitCode: -1, Err: err}
+	}
+	return result, failed
 }
 
 func run(ctx context.Context, spec Spec) (Result, *Error) {
@@ -167,7 +178,7 @@ func (p *process) launch(files []*os.File) (err error) {
 	attr := &os.ProcAttr{
 		Dir:   p.spec.Dir,
 		Env:   append([]string{}, p.spec.Env...), // nil would mean our own
-		Files: files,
+		Files: closed(files),
 		Sys:   sys,
 	}
 	args := append([]string{p.spec.Program}, p.spec.Args...)

@@ -32,6 +32,14 @@ type Spec struct {
 	// fails, the program is killed and Run fails. A Read that is under way when
 	// the program ends is left alone: Run does not wait for it.
 	Stdin io.Reader
+	// NoNewPrivileges has the program and its children gain no rights by the
+	// set-user-ID bits and capabilities of files that they execute.
+	NoNewPrivileges bool
+	// Writable, unless nil, are absolute paths: the program and its children may write
+	// to them, to what is beneath, to Dir, which must not be "/" then, and to /dev, and
+	// nowhere else. They gain no privileges then, and cannot mount. It takes
+	// Landlock; where the kernel has none, nothing is run.
+	Writable []string
 	// MaxStdout is how many bytes of standard output are accepted; a program that
 	// writes more is killed. 0 means 16 MiB.
 	MaxStdout int64
@@ -90,6 +98,9 @@ func (s Spec) check() error {
 	}
 	if !filepath.IsAbs(s.Dir) {
 		return fmt.Errorf("the folder to run in must be an absolute path")
+	}
+	if s.Writable != nil && s.Dir == "/" {
+		return fmt.Errorf("the folder to run in must not be / for a program whose writing is confined")
 	}
 	if strings.ContainsRune(s.Program, 0) || strings.ContainsRune(s.Dir, 0) {
 		return fmt.Errorf("a path holds a NUL byte")

@@ -159,6 +159,12 @@ type Container struct {
 type Program struct {
 	// Path ("path", required) is the absolute path of the program.
 	Path string
+	// SetUserID ("set_user_id") lets it gain rights by set-user-ID programs also when
+	// a plugin that is not built in runs it.
+	SetUserID bool
+	// Writable ("writable") are absolute paths to which, and beneath which, it may
+	// write, beside its scratch folder and /dev. Nil means that nothing confines it.
+	Writable []string
 }
 
 // Source is a table [source.NAME].

@@ -42,7 +42,7 @@ func TestExample(t *testing.T) {
 			"org.osbuild.curl": {Prepare: []string{"acme-auth"}},
 			"org.example.rpms": {Plugin: "curl"},
 		},
-		Program: map[string]Program{"acme-helper": {Path: "/usr/libexec/acme-helper"}},
+		Program: map[string]Program{"acme-helper": {Path: "/usr/libexec/acme-helper", SetUserID: true, Writable: []string{"/var/cache/acme"}}},
 		Plugin: map[string]Plugin{"curl": {Config: map[string]any{}}, "acme-auth": {
 			Path:   filepath.Join(dir, "plugins/acme-auth.wasm"),
 			SHA256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",

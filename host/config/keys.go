@@ -110,14 +110,18 @@ func grantKeys(g *Grant) []key {
 		{name: "env", kind: kindEnvs, field: &g.Env, meaning: "Environment variables that it may read."},
 		{name: "secrets", kind: kindTexts, field: &g.Secrets, meaning: "Secrets that it may refer to without seeing them: names of `[secret.NAME]`, or `org.osbuild.rhsm` and `org.osbuild.mtls`."},
 		{name: "exec", kind: kindPrograms, field: &g.Exec, meaning: "Programs that it may run, by plain name (see `[program.NAME]`) or absolute path."},
-		{name: "image", kind: kindImages, field: &g.Image, meaning: "Container images that it may have copied: `\"docker://REGISTRY/PREFIX\"`, `\"containers-storage:\"`, or `\"*\"` for any."},
+		{name: "image", kind: kindImages, field: &g.Image, meaning: "Container images that it may have copied: `\"docker://REGISTRY/PREFIX\"`, `\"containers-storage:\"`, or `\"*\"` for any. Special addresses must be named literally, as in `http`."},
 		{name: "clock", kind: kindFlag, field: &g.Clock, meaning: "The real time instead of a fixed one."},
 		{name: "random", kind: kindFlag, field: &g.Random, meaning: "Real random numbers instead of fixed ones."},
 	}
 }
 
 func programKeys(p *Program) []key {
-	return []key{{name: "path", kind: kindProgram, field: &p.Path, unset: "required", meaning: "The program's absolute path."}}
+	return []key{
+		{name: "path", kind: kindProgram, field: &p.Path, unset: "required", meaning: "The program's absolute path."},
+		{name: "set_user_id", kind: kindFlag, field: &p.SetUserID, meaning: "Whether it, and what it executes, may gain rights by set-user-ID bits and capabilities of files also when a plugin that is not built in runs it, as `sudo` and rootless containers do."},
+		{name: "writable", kind: kindPaths, field: &p.Writable, unset: "anything", meaning: "Paths that it may write to, with what is beneath, and nothing else but its scratch folder and `/dev`. It can then neither mount nor gain rights. It takes Linux 5.19 with Landlock; elsewhere it is not run."},
+	}
 }
 
 func secretKeys(s *Secret) []key {

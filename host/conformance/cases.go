@@ -10,7 +10,7 @@ import (
 
 // cases are what docs/conformance.md says, in its order.
 func cases() []testCase {
-	return slices.Concat(setupCases(), filterCases(), pageCases(), jsonCases(), operationCases(), failureCases(), fetchCases())
+	return slices.Concat(setupCases(), filterCases(), pageCases(), jsonCases(), operationCases(), serverCases(), worldCases(), failureCases(), fetchCases())
 }
 
 func setupCases() []testCase {
@@ -121,7 +121,6 @@ func one(name, desc string, want outcome, x exchange) testCase {
 func answers(desc string) outcome { return outcome{desc: desc} }
 
 func operationCases() []testCase {
-	const opHTTP = "http/v1"
 	reading := `{"do":"read","path":"/etc/\u0061"}`
 	return []testCase{
 		one("read/v1", reading, answers(`{"read":"line 1\nü\t\u0001\u0000\""}`), exchange{op: abi.OpRead, request: `{"path":"/etc/a"}`, result: "line 1\nü\t\x01\x00\""}),
@@ -144,16 +143,41 @@ func operationCases() []testCase {
 		one("env/v1 of an unset variable", `{"do":"env","name":"TOKEN"}`, answers(`{"set":false,"value":""}`), exchange{op: abi.OpEnv, request: `{"name":"TOKEN"}`, result: `{}`}),
 		one("exec/v1", `{"do":"exec","program":"cat","args":["-n","\"x\""],"env":["HOME"],"stdin":"in\n"}`, answers(`{"output":"1 in\n"}`),
 			exchange{op: abi.OpExec, request: `{"program":"cat","args":["-n","\"x\""],"env":["HOME"],"stdin":"in\n"}`, result: "1 in\n"}),
-		one("http/v1", `{"do":"http","method":"POST","url":"https://login.example/t","headers":[{"name":"Accept","value":"a/b"},{"name":"Authorization","secret":"s","prefix":"Basic "}],"body":"a=b&c=d"}`,
-			answers(`{"status":201,"headers":[{"name":"X","value":"y"}],"body":"line\nline"}`),
-			exchange{
-				op: opHTTP, request: `{"method":"POST","url":"https://login.example/t","headers":[{"name":"Accept","value":"a/b"},{"name":"Authorization","secret":"s","prefix":"Basic "}],"body":"a=b&c=d"}`,
-				result: `{"status":201,"url":"https://login.example/t","headers":[{"name":"X","value":"y"}],"millis":3}` + "\nline\nline",
-			}),
 		one("call as it stands", `{"do":"call","op":"own/v3","request":"not \"JSON\"\n"}`, answers(`{"status":0,"result":"nor this"}`),
 			exchange{op: "own/v3", request: "not \"JSON\"\n", exact: true, result: "nor this"}),
 		one("call with a status that nobody knows", `{"do":"call","op":"own/v3","request":""}`, answers(`{"status":4000000000,"result":""}`),
 			exchange{op: "own/v3", exact: true, status: 4000000000}),
+	}
+}
+
+// serverCases are about servers and secrets that are bound to them.
+func serverCases() []testCase {
+	hmac := `"secret":"s","prefix":"AWS4","url":"https://s3.example/","data":["20260101","eu\u0022","","line\nline"]}`
+	probe := `"urls":["https://a.example/","http://b.example/\"x\"","https://c.example:8443/"]}`
+	return []testCase{
+		one("http/v1", `{"do":"http","method":"POST","url":"https://login.example/t","headers":[{"name":"Accept","value":"a/b"},{"name":"Authorization","secret":"s","prefix":"Basic "}],"body":"a=b&c=d"}`,
+			answers(`{"status":201,"headers":[{"name":"X","value":"y"}],"body":"line\nline"}`),
+			exchange{
+				op: abi.OpHTTP, request: `{"method":"POST","url":"https://login.example/t","headers":[{"name":"Accept","value":"a/b"},{"name":"Authorization","secret":"s","prefix":"Basic "}],"body":"a=b&c=d"}`,
+				result: `{"status":201,"url":"https://login.example/t","headers":[{"name":"X","value":"y"}],"millis":3}` + "\nline\nline",
+			}),
+		one("hmac/v1", `{"do":"hmac",`+hmac, answers(`{"digest":"00ff"}`), exchange{op: abi.OpHMAC, request: `{` + hmac, result: `{"later":1,"digest":"00ff"}`}),
+		one("hmac/v1 that is denied", `{"do":"hmac",`+hmac, outcome{kind: "denied", message: "not bound", hint: "bind it"},
+			exchange{op: abi.OpHMAC, request: `{` + hmac, status: abi.Denied, result: `{"kind":"denied","message":"not bound","hint":"bind it"}`}),
+		one("probe/v1", `{"do":"probe",`+probe, answers(`{"millis":[12,-1,4000]}`), exchange{op: abi.OpProbe, request: `{` + probe, result: `{"millis":[12, -1 ,4000]}`}),
+		one("probe/v1 of nothing", `{"do":"probe","urls":[]}`, answers(`{"millis":[]}`), exchange{op: abi.OpProbe, request: `{}`, result: `{"millis":[]}`}),
+		one("probe/v1 that is denied", `{"do":"probe",`+probe, outcome{kind: "denied", message: "no"},
+			exchange{op: abi.OpProbe, request: `{` + probe, status: abi.Denied, result: `{"kind":"denied","message":"no"}`}),
+	}
+}
+
+// worldCases are about what a plugin has by WASI, with the capabilities clock and random.
+func worldCases() []testCase {
+	random := item{fmt.Sprintf(`{"do":"random","size":%d}`, randomBytes), outcome{like: likeRandom}}
+	return []testCase{
+		{hook: abi.Prepare, name: "the time", items: []item{{`{"do":"time"}`, outcome{like: likeTime}}, {`{"do":"time"}`, outcome{like: likeTime}}}},
+		{hook: abi.Prepare, name: "random numbers", items: []item{random, random}, differs: true},
+		{hook: abi.Prepare, name: "no random numbers", items: []item{{`{"do":"random","size":0}`, answers(`{"bytes":[]}`)}}},
 	}
 }
 

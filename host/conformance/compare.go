@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sourcehost/sourcehost/internal/abi"
 )
@@ -54,7 +55,34 @@ func (w outcome) compare(o abi.Outcome) error {
 		}
 		return w.compareError(o.Error)
 	}
+	if w.like != 0 {
+		return w.like.compare(string(o.Desc))
+	}
 	return errors.Join(same("the reason to skip", o.Skip, w.skip), sameJSON("the description", string(o.Desc), w.desc))
+}
+
+// clockSkew is by how much the time may have passed since a guest has told it.
+const clockSkew = 10 * time.Minute
+
+func (l likeness) compare(desc string) error {
+	var said struct {
+		Time  int64
+		Bytes []uint16
+	}
+	if err := json.Unmarshal([]byte(desc), &said); err != nil {
+		return fmt.Errorf("the description is %s: %w", show(desc), err)
+	}
+	if l == likeTime {
+		if passed := time.Since(time.Unix(0, said.Time)); passed < -time.Second || passed > clockSkew {
+			return fmt.Errorf("the description is %s, expected the nanoseconds since 1970, now %d: does the plugin manifest request the capability clock?", show(desc), time.Now().UnixNano())
+		}
+		return nil
+	}
+	large := slices.ContainsFunc(said.Bytes, func(b uint16) bool { return b > 255 })
+	if len(said.Bytes) != randomBytes || large || len(slices.Compact(slices.Clone(said.Bytes))) < randomBytes/2 {
+		return fmt.Errorf("the description is %s, expected %d bytes that differ", show(desc), randomBytes)
+	}
+	return nil
 }
 
 func (w outcome) compareError(e *abi.Error) error {

@@ -4,6 +4,7 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func Run(ctx context.Context, cfg guest.Config, name string, wasm []byte) ([]Res
 		defer cancel()
 		_ = runtime.Close(ctx)
 	}()
-	p, err := runtime.Load(guest.Source{Name: name, Wasm: wasm})
+	p, err := runtime.Load(guest.Source{Name: name, Wasm: wasm, Clock: true, Random: true})
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,19 @@ type outcome struct {
 	kind, message, hint string
 	// anyMessage accepts every message that is not empty, and any hint.
 	anyMessage bool
+	// like accepts descriptions that nobody knows in advance.
+	like likeness
 }
+
+// likeness is what a description must be like.
+type likeness int
+
+const (
+	likeTime   likeness = iota + 1 // {"time": N}, which is now
+	likeRandom                     // {"bytes": [...]}, of which there are randomBytes
+)
+
+const randomBytes = 32
 
 // testCase is a page for one hook, with what the host answers and what is to
 // come of it.
@@ -86,6 +99,8 @@ type testCase struct {
 	fails outcome
 	// traps says that the guest does.
 	traps bool
+	// differs says that another instance says something else.
+	differs bool
 }
 
 const source = "org.osbuild.curl"
@@ -112,7 +127,16 @@ func (c *testCase) run(ctx context.Context, p *guest.Plugin) error {
 	if err := errors.Join(c.failed(err), h.check(), same("the log", h.lines, c.logs)); err != nil {
 		return err
 	}
-	return c.compare(out)
+	if err := c.compare(out); err != nil || !c.differs {
+		return err
+	}
+	other := p.Pool(setup.Append(nil), func() guest.Caller { return &h.setup })
+	defer other.Close()
+	again, err := other.Call(ctx, c.hook, page.Append(nil), h)
+	if err == nil && bytes.Equal(again, out) {
+		return fmt.Errorf("another instance says the same: %s", show(string(out)))
+	}
+	return err
 }
 
 // failed compares the error of a whole page.

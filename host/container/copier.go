@@ -86,14 +86,26 @@ func (c *Copier) try(ctx context.Context, engine Engine, r Request) (Info, *Erro
 
 // once makes one attempt.
 func once(ctx context.Context, engine Engine, r Request) (Info, error) {
+	if err := r.startGuard(ctx, engine); err != nil {
+		return Info{}, err
+	}
+	defer r.guard.close()
 	info, err := engine.Copy(ctx, r)
 	if err != nil {
-		return info, err
+		return info, r.guard.explain(err)
 	}
 	if err := verify(ctx, engine, &r); err != nil {
-		return info, err
+		return info, r.guard.explain(err)
 	}
 	return info, finish(&r)
+}
+
+// startGuard has an engine that can be guarded respect the rules for addresses.
+func (r *Request) startGuard(ctx context.Context, engine Engine) (err error) {
+	if g, ok := engine.(guarded); ok && r.Addresses != nil && !r.storage() {
+		r.guard, err = g.newGuard(ctx, r)
+	}
+	return err
 }
 
 // engine chooses the engine of a request.

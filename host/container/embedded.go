@@ -19,7 +19,6 @@ import (
 	"go.podman.io/image/v5/manifest"
 	"go.podman.io/image/v5/signature"
 	"go.podman.io/image/v5/types"
-	"golang.org/x/net/http/httpproxy"
 )
 
 // embedded is the engine on the library that skopeo and podman are made of.
@@ -56,25 +55,6 @@ func (w logWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// proxyFunc reads the usual variables from the configured environment; the
-// standard library would read the process's, and only once.
-func proxyFunc(cfg Config) func(*url.URL) (*url.URL, error) {
-	first := func(names ...string) string {
-		for _, n := range names {
-			if v := cfg.env(n); v != "" {
-				return v
-			}
-		}
-		return ""
-	}
-	proxies := httpproxy.Config{
-		HTTPProxy:  first("HTTP_PROXY", "http_proxy"),
-		HTTPSProxy: first("HTTPS_PROXY", "https_proxy"),
-		NoProxy:    first("NO_PROXY", "no_proxy"),
-	}
-	return proxies.ProxyFunc()
-}
-
 // system translates the configuration for the library.
 func (e *embedded) system(r *Request) (*types.SystemContext, error) {
 	authFile, err := e.cfg.authFile()
@@ -87,7 +67,7 @@ func (e *embedded) system(r *Request) (*types.SystemContext, error) {
 		SystemRegistriesConfPath: e.cfg.registriesConf(),
 		AuthFilePath:             authFile,
 		DockerPerHostCertDirPath: e.cfg.CertsDir,
-		DockerProxy:              e.proxy,
+		DockerProxy:              r.guard.proxy(e.proxy),
 		BigFilesTemporaryDir:     r.scratch(),
 		// No file can be made there, so that the library keeps what it knows of
 		// blobs in memory: it would only serve copies between registries.
@@ -183,6 +163,10 @@ func (e *embedded) open(ctx context.Context, r *Request) (*session, error) {
 	if s.ref, err = docker.ParseReference("//" + r.named()); err != nil {
 		s.policy.Destroy()
 		return nil, invalid("%w", err)
+	}
+	if err = s.nameServers(); err != nil {
+		s.policy.Destroy()
+		return nil, err
 	}
 	if s.src, err = s.ref.NewImageSource(ctx, s.sys); err != nil {
 		s.policy.Destroy()

@@ -2,7 +2,11 @@ package container
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
+	"net"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -51,6 +55,33 @@ func FuzzManifest(f *testing.F) {
 			if !isHex(b.Digest[len("sha256:"):]) {
 				t.Errorf("the blob %q was accepted", b.Digest)
 			}
+		}
+	})
+}
+
+// FuzzSocks: nobody is connected anywhere without the password, whatever they say, and
+// who has it is connected where they say.
+func FuzzSocks(f *testing.F) {
+	g := &guard{password: "password"}
+	login := append([]byte{5, 1, 2, 1, byte(len(guardUser))}, guardUser+"\x08password"...)
+	for _, request := range [][]byte{
+		{5, 1, 0, 1, 127, 0, 0, 1, 0, 80}, {5, 1, 0, 3, 9, 'l', 'o', 'c', 'a', 'l', 'h', 'o', 's', 't', 1, 187},
+		append(append([]byte{5, 1, 0, 4}, make([]byte, 16)...), 0, 80), {5, 2, 0, 1}, {},
+	} {
+		f.Add(append(slices.Clone(login), request...))
+		f.Add(request)
+	}
+	f.Fuzz(func(t *testing.T, said []byte) {
+		var answer bytes.Buffer
+		target, err := g.greet(bufio.NewReader(bytes.NewReader(said)), &answer)
+		if err != nil {
+			return
+		}
+		if !bytes.Contains(said, []byte(guardUser+"\x08password")) {
+			t.Errorf("%q: let in without the password", said)
+		}
+		if _, port, err := net.SplitHostPort(target); err != nil || strings.Trim(port, "0123456789") != "" {
+			t.Errorf("%q leads to %q", said, target)
 		}
 	})
 }

@@ -105,6 +105,8 @@ func request(t testing.TB, name string, i testImage) container.Request {
 	r := container.Request{
 		Name: "item", ID: i.id(), Dest: dest,
 		Image: container.Image{Name: name, Digest: i.digest(), SkipTLSVerify: true},
+		// As the host asks for images: what is tested here is tested through the guard.
+		Addresses: &container.Addresses{Foreign: true},
 	}
 	if i.config == nil {
 		r.IndexOnly, r.ID, r.Image.Digest = true, i.digest(), ""

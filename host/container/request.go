@@ -79,8 +79,14 @@ type Request struct {
 	// It is called from several goroutines and must be quick. May be nil.
 	Progress func(done, total int64)
 
+	// Addresses are the rules for where servers may be; nil means none. Not for
+	// ContainersStorage, which is on this machine.
+	Addresses *Addresses
+
 	// redact is that of the Copier's configuration; nil means none.
 	redact func(string) string
+	// guard applies Addresses during one attempt; nil means that nothing does.
+	guard *guard
 }
 
 // Info tells how a copy went.
@@ -107,6 +113,12 @@ type Engine interface {
 // rawReader is an engine that can also read a manifest as it is.
 type rawReader interface {
 	rawManifest(ctx context.Context, r Request) ([]byte, error)
+}
+
+// guarded is an engine that can respect Request.Addresses. The guard may be nil, where
+// nothing but a check beforehand is possible.
+type guarded interface {
+	newGuard(ctx context.Context, r *Request) (*guard, error)
 }
 
 // image is the folder for the format Dir.

@@ -3,6 +3,7 @@ package container
 import (
 	"context"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -42,14 +43,46 @@ func environment() []string {
 	}
 }
 
-func (e *skopeo) env() []string {
+func (e *skopeo) env(g *guard) []string {
 	var env []string
 	for _, name := range environment() {
-		if value, ok := e.cfg.Environ(name); ok {
+		if value, ok := e.cfg.Environ(name); ok && (g == nil || !isProxyVariable(name)) {
 			env = append(env, name+"="+value)
 		}
 	}
+	if g != nil {
+		env = append(env, "HTTP_PROXY="+g.url().String(), "HTTPS_PROXY="+g.url().String())
+	}
 	return env
+}
+
+// isProxyVariable says whether a variable is about proxies.
+func isProxyVariable(name string) bool {
+	return strings.HasSuffix(strings.ToUpper(name), "_PROXY")
+}
+
+// newGuard makes it guarded. The program takes no rules; it takes a proxy, which it
+// does not use for what is on this machine by its very name. So the registry's own
+// addresses are looked up beforehand.
+func (e *skopeo) newGuard(ctx context.Context, r *Request) (*guard, error) {
+	proxy, err := proxyFunc(e.cfg)(&url.URL{Scheme: "https", Host: r.registry()})
+	if err != nil {
+		return nil, invalid("%w", err)
+	}
+	if proxy == nil {
+		if err := r.checkResolved(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if !r.Addresses.Foreign {
+		return nil, nil
+	}
+	for _, name := range environment() {
+		if isProxyVariable(name) && !strings.EqualFold(name, "NO_PROXY") && e.cfg.env(name) != "" {
+			return nil, nil // the operator has said who connects
+		}
+	}
+	return newGuard(r)
 }
 
 // global returns the options before the command. registriesDir, unless "",
@@ -133,7 +166,7 @@ func (e *skopeo) rawManifest(ctx context.Context, r Request) ([]byte, error) {
 // start runs skopeo. The error is what skopeo says, if it says so in the usual
 // form; the command is for the log.
 func (e *skopeo) start(ctx context.Context, r *Request, args []string, progress func(string)) ([]byte, error) {
-	stdout, err := e.run(ctx, e.program, args, e.env(), r.Dest, progress)
+	stdout, err := e.run(ctx, e.program, args, e.env(r.guard), r.Dest, progress)
 	if err == nil {
 		return stdout, nil
 	}

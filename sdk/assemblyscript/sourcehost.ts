@@ -41,6 +41,13 @@ declare function host_log(level: u32, ptr: usize, len: u32): void;
 @external("sourcehost_v1", "call")
 declare function host_call(op: usize, opLength: u32, request: usize, requestLength: u32): u64;
 
+// @ts-ignore: decorator
+@external("wasi_snapshot_preview1", "clock_time_get")
+declare function clock_time_get(clock: u32, precision: u64, ns: usize): u32;
+// @ts-ignore: decorator
+@external("wasi_snapshot_preview1", "random_get")
+declare function random_get(to: usize, len: u32): u32;
+
 /** States the version of the contract; a plugin exports it again. */
 export function sourcehost_abi_v1(): void {}
 
@@ -433,6 +440,43 @@ export function env(name: string): string | null {
 /** Runs a program; the request is an Exec of the contract. */
 export function exec(request: Json): ArrayBuffer { return ask("exec/v1", utf8(request.toString())).bytes; }
 
+/**
+ * Signs with a secret that the plugin does not see; the digest is hexadecimal. The first
+ * part of data is signed with prefix and secret as the key, each further one with the
+ * digest before. The url is what is signed for.
+ */
+export function hmac(secret: string, url: string, data: string[], prefix: string = ""): string {
+  const request = Json.object().set("secret", Json.text(secret)).set("prefix", Json.text(prefix)).set("url", Json.text(url)).set("data", Json.texts(data));
+  return Json.parse(ask("hmac/v1", utf8(request.toString())).text).getText("digest");
+}
+
+/**
+ * Measures how long it takes to connect to the servers of URLs, all at the same time, in
+ * milliseconds; -1 stands where that failed.
+ */
+export function probe(urls: string[]): i64[] {
+  const r = ask("probe/v1", utf8(Json.object().set("urls", Json.texts(urls)).toString()));
+  const values = Json.parse(r.text).getArray("millis");
+  const millis: i64[] = [];
+  for (let i = 0; i < values.length; i++) if (values[i].kind == Kind.Number) millis.push(I64.parseInt(values[i].raw));
+  if (millis.length != urls.length) fail("plugin", "the host's answer to probe/v1 has not one number for each URL"); // unless the host has failed
+  return millis;
+}
+
+/** The time in nanoseconds since 1970. It is real with the capability clock. */
+export function now(): i64 {
+  const ns = new ArrayBuffer(8);
+  clock_time_get(0, 1, changetype<usize>(ns)); // fails for clocks that are not known
+  return load<i64>(changetype<usize>(ns));
+}
+
+/** Bytes that are random with the capability random. Without it they are the same for each instance. */
+export function random(length: i32): ArrayBuffer {
+  const bytes = new ArrayBuffer(length);
+  if (random_get(changetype<usize>(bytes), length) != 0) unreachable();
+  return bytes;
+}
+
 /** The response to http/v1, whatever its status. */
 export class Response {
   constructor(public status: i64, public headers: Json, public body: string) {}
@@ -446,12 +490,18 @@ export function http(request: Json): Response {
   return new Response(message.getInt("status"), message.get("headers"), end < 0 ? "" : text.substring(end + 1));
 }
 
-/** Hands an item over, in fetch_one, by download/v1, copy-image/v1 or run/v1; members are the request but for its key. */
+/** Hands an item over, in fetch_one, by an operation that produces it; members are the request but for its key. */
 export function produce(op: string, item: Item, members: Json): void {
   const request = Json.object().set("key", Json.text(item.key));
   for (let i = 0; i < members.names.length; i++) if (members.names[i] != "key") request.set(members.names[i], members.items[i]);
   ask(op, utf8(request.toString()));
 }
+
+/** Hands an item over to be copied from a registry or storage, in fetch_one; members are a CopyImage of the contract but for its key. */
+export function copyImage(item: Item, members: Json): void { produce("copy-image/v1", item, members); }
+
+/** Hands an item over to be produced by programs, in fetch_one; members are a Run of the contract but for its key. */
+export function run(item: Item, members: Json): void { produce("run/v1", item, members); }
 
 /** Hands an item over to be downloaded, in fetch_one. */
 export function download(item: Item, remote: Remote): void {

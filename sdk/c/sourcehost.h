@@ -36,6 +36,9 @@ SH__IMPORT("output_write") void sh__output_write(const void *ptr, uint32_t len);
 SH__IMPORT("error_set") void sh__error_set(const void *ptr, uint32_t len);
 SH__IMPORT("log") void sh__log(uint32_t level, const void *ptr, uint32_t len);
 SH__IMPORT("call") uint64_t sh__call(const void *op, uint32_t op_len, const void *req, uint32_t req_len);
+#define SH__WASI(name) __attribute__((import_module("wasi_snapshot_preview1"), import_name(name)))
+SH__WASI("clock_time_get") uint16_t sh__clock_time_get(uint32_t clock, uint64_t precision, uint64_t *ns);
+SH__WASI("random_get") uint16_t sh__random_get(void *to, uint32_t len);
 
 SH__EXPORT("sourcehost_abi_v1") void sh__abi(void) {}
 
@@ -405,6 +408,56 @@ SH__FN bool sh_env(sh_str name, sh_str *value, bool *set, sh_error *e) {
 	return sh_text_field(result, SH("value"), value, e);
 }
 
+// sh_exec runs a program to its end and returns what it wrote to its standard output.
+// The request is an Exec of the contract.
+SH__FN bool sh_exec(sh_str request, sh_str *output, sh_error *e) { return sh_ask(SH("exec/v1"), request, output, e); }
+
+SH__FN void sh__texts(sh_buf *b, sh_str name, const sh_str *list, size_t count) {
+	sh_member(b, name), sh_raw(b, SH("["));
+	for (size_t i = 0; i < count; i++) sh_element(b), sh_string(b, list[i]);
+	sh_raw(b, SH("]"));
+}
+
+// sh_signing is what sh_hmac signs, as in HMAC of the contract: data are the count
+// parts, the first of which is signed with prefix and secret as the key, each further
+// one with the digest before. url is what is signed for.
+typedef struct { sh_str secret, prefix, url; const sh_str *data; size_t count; } sh_signing;
+
+// sh_hmac signs with a secret that the plugin does not see; the digest is hexadecimal.
+SH__FN bool sh_hmac(const sh_signing *s, sh_str *digest, sh_error *e) {
+	sh_buf b = {0};
+	sh_str result;
+	sh_raw(&b, SH("{")), sh_member_text(&b, SH("secret"), s->secret), sh_member_text(&b, SH("prefix"), s->prefix);
+	sh_member_text(&b, SH("url"), s->url), sh__texts(&b, SH("data"), s->data, s->count), sh_raw(&b, SH("}"));
+	return sh_ask(SH("hmac/v1"), sh_json(&b), &result, e) && sh_text_field(result, SH("digest"), digest, e);
+}
+
+// sh_probe measures how long it takes to connect to the servers of count URLs, all at the
+// same time. millis has a place for each; -1 stands where that failed.
+SH__FN bool sh_probe(const sh_str *urls, size_t count, int64_t *millis, sh_error *e) {
+	sh_buf b = {0};
+	sh_str result;
+	size_t n = 0;
+	bool good = true;
+	sh_raw(&b, SH("{")), sh__texts(&b, SH("urls"), urls, count), sh_raw(&b, SH("}"));
+	if (!sh_ask(SH("probe/v1"), sh_json(&b), &result, e)) return false;
+	for (sh_iter it = sh_each(sh_field(result, SH("millis"))); good && sh_next(&it); n++) good = n < count && sh_int(it.value, &millis[n]);
+	return (good && n == count) || sh_fail(e, SH("plugin"), SH("the host's answer to probe/v1 has not one number for each URL"), (sh_str){0});
+}
+
+// sh_now is the time in nanoseconds since 1970. It is real with the capability clock.
+SH__FN int64_t sh_now(void) {
+	uint64_t ns = 0;
+	sh__clock_time_get(0, 1, &ns); // fails for clocks that are not known
+	return (int64_t)ns;
+}
+
+// sh_random fills n bytes with numbers that are random with the capability random.
+// Without it they are the same for each instance.
+SH__FN void sh_random(void *to, size_t n) {
+	if (sh__random_get(to, n)) __builtin_trap();
+}
+
 // sh_http makes a request of http/v1: message and body as the contract says.
 SH__FN bool sh_http(sh_str message, sh_str *response, sh_str *body, sh_error *e) {
 	sh_str result;
@@ -425,8 +478,8 @@ SH__FN bool sh_put(const sh_item *item, sh_str content, bool more, sh_error *e) 
 	return sh_ask(SH("put/v1"), sh_json(&b), &none, e);
 }
 
-// sh_produce hands an item over, in fetch_one, by copy-image/v1 or run/v1. Members is
-// an object with what the request has beside the key.
+// sh_produce hands an item over, in fetch_one, by an operation that produces it. Members
+// is an object with what the request has beside the key.
 SH__FN bool sh_produce(sh_str op, const sh_item *item, sh_str members, sh_error *e) {
 	sh_buf b = {0};
 	sh_str none;
@@ -435,6 +488,14 @@ SH__FN bool sh_produce(sh_str op, const sh_item *item, sh_str members, sh_error 
 	sh_raw(&b, SH("}"));
 	return sh_ask(op, sh_json(&b), &none, e);
 }
+
+// sh_copy_image hands an item over to be copied from a registry or storage, in fetch_one.
+// Members is a CopyImage of the contract but for its key.
+SH__FN bool sh_copy_image(const sh_item *item, sh_str members, sh_error *e) { return sh_produce(SH("copy-image/v1"), item, members, e); }
+
+// sh_run hands an item over to be produced by programs, in fetch_one. Members is a Run of
+// the contract but for its key.
+SH__FN bool sh_run(const sh_item *item, sh_str members, sh_error *e) { return sh_produce(SH("run/v1"), item, members, e); }
 
 // ---- Items that are downloaded ----
 

@@ -32,6 +32,11 @@ mod host {
         pub fn log(level: u32, ptr: *const u8, len: u32);
         pub fn call(op: *const u8, op_len: u32, req: *const u8, req_len: u32) -> u64;
     }
+    #[link(wasm_import_module = "wasi_snapshot_preview1")]
+    extern "C" {
+        pub fn clock_time_get(clock: u32, precision: u64, ns: *mut u64) -> u32;
+        pub fn random_get(to: *mut u8, len: u32) -> u32;
+    }
 }
 
 #[export_name = "sourcehost_abi_v1"]
@@ -494,6 +499,30 @@ pub fn log(level: u32, line: &str) {
     unsafe { host::log(level, line.as_ptr(), line.len() as u32) }
 }
 
+/// The time since 1970. It is real with the capability clock.
+pub fn now() -> std::time::Duration {
+    let mut ns = 0;
+    unsafe { host::clock_time_get(0, 1, &mut ns) }; // fails for clocks that are not known
+    std::time::Duration::from_nanos(ns)
+}
+
+/// Fills bytes with numbers that are random with the capability random. Without it they
+/// are the same for each instance.
+pub fn random(bytes: &mut [u8]) {
+    let failed = unsafe { host::random_get(bytes.as_mut_ptr(), bytes.len() as u32) };
+    assert_eq!(failed, 0, "no random numbers");
+}
+
+/// What hmac/v1 signs. The first part of data is signed with prefix and secret as the key,
+/// each further one with the digest before. The url is what is signed for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Signing {
+    pub secret: String,
+    pub prefix: String,
+    pub url: String,
+    pub data: Vec<String>,
+}
+
 /// The response to http/v1, whatever its status.
 pub struct Response {
     pub status: i64,
@@ -566,8 +595,36 @@ impl Context {
         let body = result.get(end + 1..).unwrap_or(b"").to_vec();
         Ok(Response { status: message.int("status")?, headers: message.array("headers")?.iter().cloned().collect(), body })
     }
-    /// Hands an item over, in fetch_one, by download/v1, copy-image/v1 or run/v1.
-    /// The members of an object are the request but for its key.
+    /// Signs with a secret that the plugin does not see; the digest is hexadecimal.
+    pub fn hmac(&self, s: &Signing) -> Result<String> {
+        let data = s.data.iter().map(text).collect();
+        let request = object([("secret", text(&s.secret)), ("prefix", text(&s.prefix)), ("url", text(&s.url)), ("data", data)]);
+        Ok(parse(&self.ask("hmac/v1", request.to_string().as_bytes())?)?.text("digest")?.into())
+    }
+    /// Measures how long it takes to connect to the servers of URLs, all at the same time,
+    /// in milliseconds; None stands where that failed.
+    pub fn probe<S: AsRef<str>>(&self, urls: &[S]) -> Result<Vec<Option<u32>>> {
+        let request = object([("urls", urls.iter().map(|u| text(u.as_ref())).collect())]);
+        let result = parse(&self.ask("probe/v1", request.to_string().as_bytes())?)?;
+        let one = |v: &Json| match v {
+            Json::Number(n) => Some(n.parse().ok()),
+            _ => None,
+        };
+        let millis: Option<Vec<_>> = result.array("millis")?.iter().map(one).collect();
+        millis.filter(|m| m.len() == urls.len()).ok_or_else(|| Error::new("plugin", "the host's answer to probe/v1 has not one number for each URL"))
+    }
+    /// Hands an item over to be copied from a registry or storage, in fetch_one; the
+    /// members are a CopyImage of the contract but for its key.
+    pub fn copy_image(&self, key: &str, members: &Json) -> Result<()> {
+        self.produce("copy-image/v1", key, members)
+    }
+    /// Hands an item over to be produced by programs, in fetch_one; the members are a Run
+    /// of the contract but for its key.
+    pub fn run(&self, key: &str, members: &Json) -> Result<()> {
+        self.produce("run/v1", key, members)
+    }
+    /// Hands an item over, in fetch_one, by an operation that produces it. The members of
+    /// an object are the request but for its key.
     pub fn produce(&self, op: &str, key: &str, members: &Json) -> Result<()> {
         let mut all = vec![("key".to_string(), text(key))];
         if let Json::Object(members) = members {

@@ -1,6 +1,7 @@
 // The conformance guest of docs/conformance.md in AssemblyScript.
 import {
-  call, Context, download, env, exec, fail, forEachItem, forSetup, http, Item, Json, Level, list, log, produce, put, read, Remote, stat,
+  call, Context, copyImage, download, env, exec, fail, forEachItem, forSetup, hmac, http, Item, Json, Level, list, log, now, probe, put, random, read,
+  Remote, run, stat,
 } from "../../../../sdk/assemblyscript/sourcehost";
 export { sourcehost_abi_v1 } from "../../../../sdk/assemblyscript/sourcehost";
 
@@ -67,6 +68,20 @@ function answerTo(context: Context, item: Item): Json | null {
     const r = http(desc);
     return a.set("status", Json.int(r.status)).set("headers", r.headers).set("body", Json.text(r.body));
   }
+  if (what == "hmac") {
+    return a.set("digest", Json.text(hmac(desc.getText("secret"), desc.getText("url"), desc.getTexts("data"), desc.getText("prefix"))));
+  }
+  if (what == "probe") {
+    const millis = probe(desc.getTexts("urls")), list = Json.array();
+    for (let i = 0; i < millis.length; i++) list.items.push(Json.int(millis[i]));
+    return a.set("millis", list);
+  }
+  if (what == "time") return a.set("time", Json.int(now()));
+  if (what == "random") {
+    const bytes = Uint8Array.wrap(random(<i32>desc.getInt("size"))), list = Json.array();
+    for (let i = 0; i < bytes.length; i++) list.items.push(Json.int(bytes[i]));
+    return a.set("bytes", list);
+  }
   if (what == "call") {
     const r = call(desc.getText("op"), utf8(desc.getText("request")));
     return a.set("status", Json.int(<i64>r.status)).set("result", Json.text(r.text));
@@ -78,8 +93,8 @@ export function fetch_one(length: u32): i32 {
   return forEachItem(length, (_context, item) => {
     const desc = item.desc, what = desc.getText("do");
     if (what == "download") download(item, Remote.of(desc));
-    if (what == "copy-image") produce("copy-image/v1", item, desc);
-    if (what == "run") produce("run/v1", item, desc);
+    if (what == "copy-image") copyImage(item, desc);
+    if (what == "run") run(item, desc);
     if (what == "fail") failure(desc);
     if (what != "put") return;
     const parts = desc.getTexts("parts");

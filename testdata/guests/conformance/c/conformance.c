@@ -54,6 +54,45 @@ static void large(sh_item *item, sh_buf *b) {
 	sh_member_text(b, SH("text"), (sh_str){x, (size_t)size});
 }
 
+// texts returns the strings of an array in the description.
+static sh_str *texts(sh_item *item, sh_str name, size_t *count) {
+	sh_str json = sh_field(item->desc, name);
+	*count = 0;
+	for (sh_iter it = sh_each(json); sh_next(&it);) ++*count;
+	sh_str *list = sh_alloc(*count * sizeof *list);
+	size_t i = 0;
+	for (sh_iter it = sh_each(json); sh_next(&it); i++) if (!sh_text(it.value, &list[i])) list[i] = SH("");
+	return list;
+}
+
+static void sign(sh_item *item, sh_buf *b) {
+	sh_signing s = {0};
+	sh_str digest;
+	s.data = texts(item, SH("data"), &s.count);
+	if (text(item, "secret", &s.secret) && text(item, "prefix", &s.prefix) && text(item, "url", &s.url) && sh_hmac(&s, &digest, &item->error))
+		sh_member_text(b, SH("digest"), digest);
+}
+
+static void probe(sh_item *item, sh_buf *b) {
+	size_t count;
+	sh_str *urls = texts(item, SH("urls"), &count);
+	int64_t *millis = sh_alloc(count * sizeof *millis);
+	if (!sh_probe(urls, count, millis, &item->error)) return;
+	sh_member(b, SH("millis")), sh_raw(b, SH("["));
+	for (size_t i = 0; i < count; i++) sh_element(b), sh_integer(b, millis[i]);
+	sh_raw(b, SH("]"));
+}
+
+static void numbers(sh_item *item, sh_buf *b) {
+	int64_t size = 0;
+	if (!sh_int(sh_field(item->desc, SH("size")), &size)) return;
+	unsigned char *bytes = sh_alloc((size_t)size);
+	sh_random(bytes, (size_t)size);
+	sh_member(b, SH("bytes")), sh_raw(b, SH("["));
+	for (int64_t i = 0; i < size; i++) sh_element(b), sh_integer(b, bytes[i]);
+	sh_raw(b, SH("]"));
+}
+
 // look is what asks the host, each of which answers with members of b.
 static void look(sh_item *item, sh_str what, sh_buf *b) {
 	sh_error *e = &item->error;
@@ -71,12 +110,16 @@ static void look(sh_item *item, sh_str what, sh_buf *b) {
 		if (text(item, "name", &path) && sh_env(path, &out, &set, e))
 			sh_member(b, SH("set")), sh_raw(b, set ? SH("true") : SH("false")), sh_member_text(b, SH("value"), out);
 	} else if (is(what, "exec")) {
-		if (sh_ask(SH("exec/v1"), item->desc, &out, e)) sh_member_text(b, SH("output"), out); // unknown members are ignored
+		if (sh_exec(item->desc, &out, e)) sh_member_text(b, SH("output"), out); // unknown members are ignored
 	} else if (is(what, "http")) {
 		if (!sh_http(item->desc, &out, &body, e)) return;
 		sh_member(b, SH("status")), sh_raw(b, sh_field(out, SH("status")));
 		sh_member(b, SH("headers")), sh_raw(b, sh_field(out, SH("headers")));
 		sh_member_text(b, SH("body"), body);
+	} else if (is(what, "hmac")) {
+		sign(item, b);
+	} else if (is(what, "probe")) {
+		probe(item, b);
 	} else if (is(what, "call")) {
 		if (!text(item, "op", &op) || !text(item, "request", &request)) return;
 		uint32_t status = sh_call(op, request, &out);
@@ -100,6 +143,10 @@ static void prepare(sh_context *c, sh_item *item) {
 		sh_member_text(&b, SH("key"), item->key);
 	} else if (is(what, "count")) {
 		sh_member(&b, SH("count")), sh_integer(&b, ++count);
+	} else if (is(what, "time")) {
+		sh_member(&b, SH("time")), sh_integer(&b, sh_now());
+	} else if (is(what, "random")) {
+		numbers(item, &b);
 	} else if (is(what, "large")) {
 		large(item, &b);
 	} else if (is(what, "fail")) {
@@ -126,9 +173,9 @@ static void fetch_one(sh_context *c, sh_item *item) {
 	if (is(what, "download")) {
 		if (sh_remote_read(item, &r)) sh_download(item, &r, e);
 	} else if (is(what, "copy-image")) {
-		sh_produce(SH("copy-image/v1"), item, item->desc, e);
+		sh_copy_image(item, item->desc, e);
 	} else if (is(what, "run")) {
-		sh_produce(SH("run/v1"), item, item->desc, e);
+		sh_run(item, item->desc, e);
 	} else if (is(what, "put")) {
 		for (sh_iter it = sh_each(sh_field(item->desc, SH("parts"))); sh_next(&it);) {
 			sh_iter rest = it;

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/rand"
 	"strconv"
+	"time"
 
 	"github.com/sourcehost/sourcehost/sdk"
 )
@@ -53,6 +55,14 @@ func look(ctx *sdk.Context, it *sdk.Item, what string) error {
 		return answer(it, "output", quote(string(out)))
 	case "http":
 		return request(ctx, it)
+	case "hmac":
+		return sign(ctx, it)
+	case "probe":
+		return probe(ctx, it)
+	case "time":
+		return answer(it, "time", strconv.FormatInt(time.Now().UnixNano(), 10))
+	case "random":
+		return random(it)
 	case "call":
 		t, err := texts(it, "op", "request")
 		if err != nil {
@@ -87,6 +97,62 @@ func request(ctx *sdk.Context, it *sdk.Item) error {
 		headers += `{"name":` + quote(h.Name) + `,"value":` + quote(h.Value) + "}"
 	}
 	return answer(it, "status", strconv.FormatInt(r.Status, 10), "headers", headers+"]", "body", quote(string(r.Body)))
+}
+
+func sign(ctx *sdk.Context, it *sdk.Item) error {
+	t, err := texts(it, "secret", "prefix", "url")
+	if err != nil {
+		return err
+	}
+	h := sdk.HMAC{Secret: t[0], Prefix: t[1], URL: t[2]}
+	if h.Data, err = readTexts(it.Desc(), "data"); err != nil {
+		return err
+	}
+	digest, err := ctx.HMAC(&h)
+	if err != nil {
+		return err
+	}
+	return answer(it, "digest", quote(digest))
+}
+
+func probe(ctx *sdk.Context, it *sdk.Item) error {
+	urls, err := readTexts(it.Desc(), "urls")
+	if err != nil {
+		return err
+	}
+	millis, err := ctx.Probe(urls)
+	if err != nil {
+		return err
+	}
+	return answer(it, "millis", numbers(millis))
+}
+
+func random(it *sdk.Item) error {
+	size, err := it.Desc().Field("size")
+	if err != nil {
+		return err
+	}
+	n, err := sdk.Value(size).Reader().Int64()
+	if err != nil {
+		return err
+	}
+	bytes := make([]byte, n)
+	if _, err := rand.Read(bytes); err != nil {
+		return err
+	}
+	return answer(it, "bytes", numbers(bytes))
+}
+
+// numbers is an array of JSON.
+func numbers[T byte | int64](list []T) string {
+	out := "["
+	for i, n := range list {
+		if i > 0 {
+			out += ","
+		}
+		out += strconv.FormatInt(int64(n), 10)
+	}
+	return out + "]"
 }
 
 // readTexts reads an array of strings.

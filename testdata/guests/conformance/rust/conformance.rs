@@ -79,6 +79,21 @@ fn answer(context: &Context, item: &Item) -> Result<Option<Json>> {
             let r = context.http(desc)?;
             object([("status", r.status.into()), ("headers", r.headers), ("body", lossy(r.body))])
         }
+        "hmac" => {
+            let member = |name| desc.text(name).map(String::from);
+            let s = Signing { secret: member("secret")?, prefix: member("prefix")?, url: member("url")?, data: desc.texts("data")? };
+            object([("digest", text(context.hmac(&s)?))])
+        }
+        "probe" => {
+            let millis = context.probe(&desc.texts("urls")?)?;
+            object([("millis", millis.into_iter().map(|m| Json::from(m.map_or(-1, i64::from))).collect())])
+        }
+        "time" => object([("time", Json::from(now().as_nanos() as i64))]),
+        "random" => {
+            let mut bytes = vec![0; desc.int("size")? as usize];
+            random(&mut bytes);
+            object([("bytes", bytes.into_iter().map(|b| Json::from(i64::from(b))).collect())])
+        }
         "call" => {
             let (status, result) = context.call(desc.text("op")?, desc.text("request")?.as_bytes());
             object([("status", Json::from(status as i64)), ("result", lossy(result))])
@@ -90,8 +105,8 @@ fn answer(context: &Context, item: &Item) -> Result<Option<Json>> {
 fn fetch_one(context: &Context, item: &mut Item) -> Result<()> {
     match item.desc.text("do")? {
         "download" => context.download(&item.key, &item.remote()?),
-        "copy-image" => context.produce("copy-image/v1", &item.key, &item.desc),
-        "run" => context.produce("run/v1", &item.key, &item.desc),
+        "copy-image" => context.copy_image(&item.key, &item.desc),
+        "run" => context.run(&item.key, &item.desc),
         "put" => {
             let parts = item.desc.texts("parts")?;
             for (i, part) in parts.iter().enumerate() {
