@@ -43,7 +43,9 @@ const (
 type Image struct {
 	// Transport is Docker or ContainersStorage. Default Docker.
 	Transport string
-	// Name is the repository with its registry, and no tag or digest.
+	// Name is the repository with its registry, and no digest. Only in a storage
+	// may it have a tag, as the names of local images often do: a registry is asked
+	// for the digest alone.
 	Name string
 	// Digest is that of the image's manifest, sha256:HEX, or of a list that
 	// names it. Ignored with Request.IndexOnly, where the item's ID is the digest.
@@ -182,7 +184,7 @@ func (r *Request) check() error {
 		return fmt.Errorf("the id %q is not of the form sha256:HEX", r.ID)
 	case !isDigest(r.digest()):
 		return fmt.Errorf("the digest %q is not of the form sha256:HEX", r.digest())
-	case !isName(r.Image.Name):
+	case !isName(untagged(r.Image)):
 		return fmt.Errorf("%q is not the name of an image: expected REGISTRY/REPOSITORY, without tag, digest and credentials", r.Image.Name)
 	case !filepath.IsAbs(r.Dest):
 		return fmt.Errorf("the destination %q is not an absolute path", r.Dest)
@@ -213,6 +215,20 @@ func isDigest(s string) bool {
 
 func isHex(s string) bool {
 	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// untagged returns the name of an image without the tag that it may have in a
+// storage.
+func untagged(i Image) string {
+	if i.Transport != ContainersStorage {
+		return i.Name
+	}
+	slash := strings.LastIndexByte(i.Name, '/')
+	last, tag, found := strings.Cut(i.Name[slash+1:], ":")
+	if !found || tag == "" || strings.ContainsAny(tag, ":[]") || strings.ContainsAny(tag[:1], ".-") {
+		return i.Name
+	}
+	return i.Name[:slash+1] + last
 }
 
 // isName says whether s can be the name of a repository. The exact grammar is

@@ -34,7 +34,7 @@ func (p *plugin) fetchOne(ctx *sdk.Context, item *sdk.Item) error {
 		}
 		p.storage = s
 	}
-	reference := p.storage.reference() + id
+	reference := p.storage.reference() + "@" + id
 	return ctx.Run(&sdk.Run{
 		Key:  item.Key,
 		From: reference,

@@ -52,7 +52,7 @@ func TestStorage(t *testing.T) {
 			"[overlay@/var/lib/containers/storage+/run/containers/storage]"},
 	} {
 		got, err := asked(t, test.files)
-		if err != nil || got != "containers-storage:"+test.want+id {
+		if err != nil || got != "containers-storage:"+test.want+"@"+id {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
@@ -76,7 +76,7 @@ func FuzzStorageConf(f *testing.F) {
 		if err != nil {
 			return
 		}
-		spec, found := strings.CutSuffix(got, "]"+id)
+		spec, found := strings.CutSuffix(got, "]@"+id)
 		if !found || strings.Count(spec, "[") != 1 || strings.Count(spec, "]") != 0 || strings.Count(spec, "@") != 1 || strings.Count(spec, "+") != 1 {
 			t.Errorf("%q makes %q", conf, got)
 		}
