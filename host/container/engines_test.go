@@ -68,7 +68,7 @@ func TestSkopeoArguments(t *testing.T) {
 		return nil, errors.New("stop")
 	})
 	r := request(t, "registry.example/x", img)
-	r.Image.Transport, r.Image.StorageLocation, r.RemoveSignatures = container.ContainersStorage, "/storage", true
+	r.Image.Transport, r.Image.StorageLocation, r.RemoveSignatures = container.ContainersStorage, "//storage/./", true
 	if _, err := container.New(cfg, nil, program).Copy(t.Context(), r); err == nil {
 		t.Error("no error")
 	}

@@ -150,7 +150,7 @@ func (r *Request) Check() error {
 	if err := probe.check(); err != nil {
 		return err
 	}
-	r.Image.Transport, r.Format = probe.Image.Transport, probe.Format
+	r.Image, r.Format = probe.Image, probe.Format
 	return nil
 }
 
@@ -192,7 +192,7 @@ func (r *Request) check() error {
 	return r.checkLocation()
 }
 
-// checkLocation refuses paths that would end early in the form
+// checkLocation tidies paths, and refuses those that would end early in the form
 // [driver@graphroot+runroot:options] of containers-storage references.
 func (r *Request) checkLocation() error {
 	location := r.Image.StorageLocation
@@ -201,9 +201,10 @@ func (r *Request) checkLocation() error {
 		return nil
 	case !r.storage():
 		return errors.New("only an image of the transport containers-storage has a storage location")
-	case !filepath.IsAbs(location) || filepath.Clean(location) != location || strings.ContainsAny(location, "[]+:\x00\n"):
-		return fmt.Errorf("the storage location %q is not a clean absolute path without brackets, plus signs and colons", location)
+	case !filepath.IsAbs(location) || strings.ContainsAny(location, "[]+:\x00\n"):
+		return fmt.Errorf("the storage location %q is not an absolute path without brackets, plus signs and colons", location)
 	}
+	r.Image.StorageLocation = filepath.Clean(location) // often with a slash at its end
 	return nil
 }
 
