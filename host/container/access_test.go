@@ -96,6 +96,16 @@ func TestAuth(t *testing.T) {
 		// As for skopeo, there are no credentials then.
 		r, err = copyWith("/nonexistent/auth.json")
 		wantError(t, r, err, container.KindDenied, "there is no file /nonexistent/auth.json", "REGISTRY_AUTH_FILE", "1 attempt")
+		for name, text := range map[string]string{"broken": "{nope", "folder": ""} {
+			path := filepath.Join(t.TempDir(), name)
+			if text == "" {
+				must(t, os.Mkdir(path, 0o700))
+			} else {
+				must(t, os.WriteFile(path, []byte(text), 0o600))
+			}
+			r, err = copyWith(path)
+			wantError(t, r, err, container.KindInvalid, path, "check the file with the credentials", "1 attempt")
+		}
 		open := hosttest.StartRegistry(t, hosttest.RegistryOptions{})
 		img.push(t, open+"/x:latest", "--dest-tls-verify=false")
 		cfg := anything
