@@ -99,6 +99,9 @@ func (s *Service) close() {
 	if s.backend != nil {
 		_ = s.backend.Close() // the process ends now
 	}
+	if s.guard != nil {
+		s.guard.stop()
+	}
 }
 
 // answer carries out one request while it watches the connection.
