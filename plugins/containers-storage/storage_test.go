@@ -67,6 +67,17 @@ func TestStorage(t *testing.T) {
 	}
 }
 
+func TestNotInstalled(t *testing.T) {
+	err := explain(&sdk.Error{Kind: sdk.ErrNotFound, Message: "skopeo: there is no such program"})
+	if err == nil || !strings.Contains(err.Error(), "install the package skopeo") {
+		t.Error(err)
+	}
+	other := &sdk.Error{Kind: sdk.ErrDenied, Message: "no"}
+	if err := explain(other); err != other {
+		t.Error(err)
+	}
+}
+
 // A configuration of any content makes a reference that is one argument and names
 // the image, or an error.
 func FuzzStorageConf(f *testing.F) {
