@@ -49,8 +49,8 @@ func (r *run) fetch(ctx context.Context, j *job, commits *sync.WaitGroup, pendin
 		r.produceFailed(ctx, it, err)
 		return
 	}
-	if stage == nil {
-		r.end(it, Fetched)
+	if stage == nil { // it was looked at where it is, and stays there
+		r.end(it, Cached)
 		r.notifyItem(it)
 		return
 	}

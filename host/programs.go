@@ -2,8 +2,6 @@ package host
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -227,15 +225,13 @@ func (p *running) produce(ctx context.Context, r *run, it *item) (staged, error)
 	r.notifyStart(it)
 	it.result.Attempts = 1
 	out, err := p.run(ctx, r, dir)
-	if err != nil {
+	switch {
+	case r.plugin.manifest.Produces == plugin.ProducesNone:
+		return nil, r.checked(it, out, err)
+	case err != nil:
 		return nil, r.programError(it, err)
 	}
-	switch r.plugin.manifest.Produces {
-	case plugin.ProducesFile:
-		return r.stageFile(ctx, it, filepath.Join(dir, abi.ScratchFile))
-	default:
-		return nil, r.checkOutput(it, out)
-	}
+	return r.stageFile(ctx, it, filepath.Join(dir, abi.ScratchFile))
 }
 
 // run writes the files and runs the steps, and finally the others, also when ctx has
@@ -344,16 +340,6 @@ func writeFiles(dir string, files []abi.RunFile) error {
 		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// checkOutput compares the digest of what the last program has written with the
-// key of an item that is not stored.
-func (r *run) checkOutput(it *item, out []byte) error {
-	sum := sha256.Sum256(out)
-	if got := "sha256:" + hex.EncodeToString(sum[:]); got != it.result.Key {
-		return r.itemError(it, nil, "", abi.ErrMismatch, fmt.Errorf("%s is there as %s, but %s was expected", it.result.URL, got, it.result.Key))
 	}
 	return nil
 }

@@ -116,8 +116,8 @@ func TestRunProducesNothing(t *testing.T) {
 	item := host.Item{Key: keyOf("here\n")}
 	dir := filepath.Join(t.TempDir(), "store")
 	ok := calling(t, plugin.ProducesNone, shell, nil, runCall(item.Key, "", "echo not this", "echo here"))
-	wantStates(t, run(t, ok, dir, []host.Item{item}), host.Fetched)
-	wantStates(t, run(t, ok, dir, []host.Item{item}), host.Fetched)
+	wantStates(t, run(t, ok, dir, []host.Item{item}), host.Cached)
+	wantStates(t, run(t, ok, dir, []host.Item{item}), host.Cached)
 	other := calling(t, plugin.ProducesNone, shell, nil, runCall(item.Key, "", "echo there"))
 	wantError(t, run(t, other, dir, []host.Item{item}).Items[0], "mismatch", keyOf("there\n"))
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {

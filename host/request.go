@@ -48,7 +48,8 @@ type State string
 const (
 	// Fetched means that the item was fetched, verified and stored.
 	Fetched State = "fetched"
-	// Cached means that the item was in the store already.
+	// Cached means that the item was in the store already, or, of a source that
+	// stores nothing, that it is where it has to be.
 	Cached State = "cached"
 	// Skipped means that a plugin's filter dropped the item.
 	Skipped State = "skipped"

@@ -86,8 +86,37 @@ func TestAuth(t *testing.T) {
 		if text := err.Error(); strings.Contains(text, wrong) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte("user:"+wrong))) {
 			t.Errorf("the password is in %q", text)
 		}
+		here, err := os.Getwd()
+		must(t, err)
+		relative, err := filepath.Rel(here, authFile(t, registry, "user", right))
+		must(t, err)
+		if _, err := copyWith(relative); err != nil {
+			t.Errorf("a relative path: %v", err)
+		}
+		// As for skopeo, there are no credentials then.
 		r, err = copyWith("/nonexistent/auth.json")
-		wantError(t, r, err, container.KindInvalid, "/nonexistent/auth.json", "REGISTRY_AUTH_FILE")
+		wantError(t, r, err, container.KindDenied, "there is no file /nonexistent/auth.json", "REGISTRY_AUTH_FILE", "1 attempt")
+		for name, text := range map[string]string{"broken": "{nope", "folder": ""} {
+			path := filepath.Join(t.TempDir(), name)
+			if text == "" {
+				must(t, os.Mkdir(path, 0o700))
+			} else {
+				must(t, os.WriteFile(path, []byte(text), 0o600))
+			}
+			r, err = copyWith(path)
+			wantError(t, r, err, container.KindInvalid, path, "check the file with the credentials", "1 attempt")
+		}
+		open := hosttest.StartRegistry(t, hosttest.RegistryOptions{})
+		img.push(t, open+"/x:latest", "--dest-tls-verify=false")
+		cfg := anything
+		cfg.Environ, cfg.BlobDir = environ(map[string]string{"REGISTRY_AUTH_FILE": "/nonexistent/auth.json"}), t.TempDir()
+		if _, err := newCopier(t, engine, cfg).Copy(t.Context(), request(t, open+"/x", img)); err != nil {
+			t.Error(err)
+		}
+		cfg.AuthFile = "/nonexistent/other.json"
+		r = request(t, registry+"/x", img)
+		_, err = newCopier(t, engine, cfg).Copy(t.Context(), r)
+		wantError(t, r, err, container.KindInvalid, "/nonexistent/other.json", "the configuration")
 	})
 }
 

@@ -30,12 +30,13 @@ type sign struct {
 }
 
 const (
-	hintPolicy = "install a policy.json (containers-policy.json(5)), name one in the configuration, or set policy = \"" + AcceptAnything + "\" there"
-	hintSigned = "the signature policy (policy.json) wants a signature that this image does not have"
-	hintAuth   = "log in with `skopeo login` or `podman login`, and name the file with the credentials in REGISTRY_AUTH_FILE"
-	hintTLS    = "put the registry's CA into /etc/containers/certs.d/HOST:PORT/, or ask for the image without TLS verification"
-	hintLimit  = "the registry limits requests: log in, or use a mirror (registries.conf)"
-	hintDisk   = "make room, or check the permissions of the store"
+	hintPolicy   = "install a policy.json (containers-policy.json(5)), name one in the configuration, or set policy = \"" + AcceptAnything + "\" there"
+	hintSigned   = "the signature policy (policy.json) wants a signature that this image does not have"
+	hintAuthFile = "check the file with the credentials of registries, or name another in REGISTRY_AUTH_FILE"
+	hintAuth     = "log in with `skopeo login` or `podman login`, and name the file with the credentials in REGISTRY_AUTH_FILE"
+	hintTLS      = "put the registry's CA into /etc/containers/certs.d/HOST:PORT/, or ask for the image without TLS verification"
+	hintLimit    = "the registry limits requests: log in, or use a mirror (registries.conf)"
+	hintDisk     = "make room, or check the permissions of the store"
 )
 
 // signs returns the texts in the order in which they are looked for.
@@ -102,6 +103,10 @@ func classify(ctx context.Context, err error, r *Request) *Error {
 		return &Error{Kind: known.Kind, Err: r.clean(known.Err), Hint: known.Hint, tries: known.tries}
 	}
 	e := &Error{Kind: KindInternal, Err: r.clean(err)}
+	if strings.Contains(err.Error(), "getting username and password") { // from a file of this machine
+		e.Kind, e.Hint = KindInvalid, hintAuthFile
+		return e
+	}
 	if isDiskFault(err) {
 		e.Kind, e.Hint = KindDisk, hintDisk
 		return e

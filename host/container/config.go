@@ -2,8 +2,11 @@ package container
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -100,18 +103,25 @@ func (c *Config) env(name string) string {
 	return value
 }
 
-// authFile returns the file with credentials, "" for the usual ones. A file
-// that was named and is not there is an error: without it the registry would
-// only say that access is denied.
+// authVariable names the file with credentials for all container tools.
+const authVariable = "REGISTRY_AUTH_FILE"
+
+// authFile returns the file with credentials, "" for the usual ones. One that the
+// configuration names must be there. The variable is set for whoever may need it,
+// as by who starts osbuild in a container, and so the file may be missing.
 func (c *Config) authFile() (string, error) {
 	path, from := c.AuthFile, "the configuration"
 	if path == "" {
-		path, from = c.env("REGISTRY_AUTH_FILE"), "REGISTRY_AUTH_FILE"
+		path, from = c.env(authVariable), authVariable
 	}
 	if path == "" {
 		return "", nil
 	}
+	path = absolute(path)
 	file, err := os.Open(path)
+	if err != nil && from == authVariable && errors.Is(err, fs.ErrNotExist) {
+		return path, nil
+	}
 	if err != nil {
 		return "", &Error{Kind: KindInvalid, Err: err, Hint: from + " names this file: make it readable, or name another"}
 	}
@@ -119,12 +129,36 @@ func (c *Config) authFile() (string, error) {
 	return path, nil
 }
 
+// absolute is for skopeo, which runs in another folder.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path // the working folder is gone, and opening the file says so
+}
+
+// authHint says what to do when a registry wants other credentials.
+func (c *Config) authHint() string {
+	path := c.env(authVariable)
+	if c.AuthFile != "" || path == "" {
+		return hintAuth
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "there is no file " + path + ", which " + authVariable + " names: make it with `skopeo login --authfile`"
+	}
+	return hintAuth
+}
+
 // registriesConf returns the registries.conf to use, "" for the usual one.
 func (c *Config) registriesConf() string {
 	if c.RegistriesConf != "" {
 		return c.RegistriesConf
 	}
-	return c.env("CONTAINERS_REGISTRIES_CONF")
+	conf := c.env("CONTAINERS_REGISTRIES_CONF")
+	if conf == "" {
+		return ""
+	}
+	return absolute(conf)
 }
 
 // checkPolicy refuses a policy that is not known.

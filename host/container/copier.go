@@ -65,6 +65,9 @@ func (c *Copier) try(ctx context.Context, engine Engine, r Request) (Info, *Erro
 		}
 		e := classify(ctx, err, &r)
 		e.Attempts = attempt
+		if e.Hint == hintAuth {
+			e.Hint = c.cfg.authHint()
+		}
 		if attempt >= min(e.tries, c.cfg.MaxAttempts) {
 			return Info{}, e
 		}

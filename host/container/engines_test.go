@@ -68,7 +68,7 @@ func TestSkopeoArguments(t *testing.T) {
 		return nil, errors.New("stop")
 	})
 	r := request(t, "registry.example/x", img)
-	r.Image.Transport, r.Image.StorageLocation, r.RemoveSignatures = container.ContainersStorage, "/storage", true
+	r.Image.Transport, r.Image.StorageLocation, r.RemoveSignatures = container.ContainersStorage, "//storage/./", true
 	if _, err := container.New(cfg, nil, program).Copy(t.Context(), r); err == nil {
 		t.Error("no error")
 	}
@@ -97,8 +97,9 @@ func TestStorage(t *testing.T) {
 		t.Skip(text)
 	}
 	copier := newCopier(t, container.Skopeo, anything)
-	for _, format := range []container.Format{container.Dir, container.DockerArchive} {
-		r := request(t, "registry.example/x", img)
+	// Local images are often named with their tag, which a storage takes.
+	for format, name := range map[container.Format]string{container.Dir: "registry.example/x:latest", container.DockerArchive: "registry.example/x"} {
+		r := request(t, name, img)
 		r.Format, r.RemoveSignatures = format, true
 		r.Image.Transport, r.Image.StorageLocation = container.ContainersStorage, storage
 		if _, err := copier.Copy(t.Context(), r); err != nil {

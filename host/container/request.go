@@ -43,7 +43,9 @@ const (
 type Image struct {
 	// Transport is Docker or ContainersStorage. Default Docker.
 	Transport string
-	// Name is the repository with its registry, and no tag or digest.
+	// Name is the repository with its registry, and no digest. Only in a storage
+	// may it have a tag, as the names of local images often do: a registry is asked
+	// for the digest alone.
 	Name string
 	// Digest is that of the image's manifest, sha256:HEX, or of a list that
 	// names it. Ignored with Request.IndexOnly, where the item's ID is the digest.
@@ -160,7 +162,7 @@ func (r *Request) Check() error {
 	if err := probe.check(); err != nil {
 		return err
 	}
-	r.Image.Transport, r.Format = probe.Image.Transport, probe.Format
+	r.Image, r.Format = probe.Image, probe.Format
 	return nil
 }
 
@@ -194,7 +196,7 @@ func (r *Request) check() error {
 		return fmt.Errorf("the id %q is not of the form sha256:HEX", r.ID)
 	case !isDigest(r.digest()):
 		return fmt.Errorf("the digest %q is not of the form sha256:HEX", r.digest())
-	case !isName(r.Image.Name):
+	case !isName(untagged(r.Image)):
 		return fmt.Errorf("%q is not the name of an image: expected REGISTRY/REPOSITORY, without tag, digest and credentials", r.Image.Name)
 	case !filepath.IsAbs(r.Dest):
 		return fmt.Errorf("the destination %q is not an absolute path", r.Dest)
@@ -202,7 +204,7 @@ func (r *Request) check() error {
 	return r.checkLocation()
 }
 
-// checkLocation refuses paths that would end early in the form
+// checkLocation tidies paths, and refuses those that would end early in the form
 // [driver@graphroot+runroot:options] of containers-storage references.
 func (r *Request) checkLocation() error {
 	location := r.Image.StorageLocation
@@ -211,9 +213,10 @@ func (r *Request) checkLocation() error {
 		return nil
 	case !r.storage():
 		return errors.New("only an image of the transport containers-storage has a storage location")
-	case !filepath.IsAbs(location) || filepath.Clean(location) != location || strings.ContainsAny(location, "[]+:\x00\n"):
-		return fmt.Errorf("the storage location %q is not a clean absolute path without brackets, plus signs and colons", location)
+	case !filepath.IsAbs(location) || strings.ContainsAny(location, "[]+:\x00\n"):
+		return fmt.Errorf("the storage location %q is not an absolute path without brackets, plus signs and colons", location)
 	}
+	r.Image.StorageLocation = filepath.Clean(location) // often with a slash at its end
 	return nil
 }
 
@@ -225,6 +228,20 @@ func isDigest(s string) bool {
 
 func isHex(s string) bool {
 	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// untagged returns the name of an image without the tag that it may have in a
+// storage.
+func untagged(i Image) string {
+	if i.Transport != ContainersStorage {
+		return i.Name
+	}
+	slash := strings.LastIndexByte(i.Name, '/')
+	last, tag, found := strings.Cut(i.Name[slash+1:], ":")
+	if !found || tag == "" || strings.ContainsAny(tag, ":[]") || strings.ContainsAny(tag[:1], ".-") {
+		return i.Name
+	}
+	return i.Name[:slash+1] + last
 }
 
 // isName says whether s can be the name of a repository. The exact grammar is

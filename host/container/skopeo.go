@@ -171,15 +171,25 @@ func (e *skopeo) start(ctx context.Context, r *Request, args []string, progress 
 		return stdout, nil
 	}
 	e.cfg.Logger.Debug("skopeo failed", "args", args, "error", cleanText(err.Error()))
-	found := fatal().FindAllStringSubmatch(err.Error(), -1)
-	if found == nil {
-		return nil, err
-	}
-	said, unquoteErr := strconv.Unquote(found[len(found)-1][1])
-	if unquoteErr != nil {
+	said := SkopeoSaid(err.Error())
+	if said == "" {
 		return nil, err
 	}
 	return nil, &cleaned{"skopeo: " + said, err}
+}
+
+// SkopeoSaid returns why skopeo has failed by what it has written, "" when it has
+// not said so in its usual form.
+func SkopeoSaid(output string) string {
+	found := fatal().FindAllStringSubmatch(output, -1)
+	if found == nil {
+		return ""
+	}
+	said, err := strconv.Unquote(found[len(found)-1][1])
+	if err != nil {
+		return ""
+	}
+	return said
 }
 
 // fatal is the form of skopeo's last line.

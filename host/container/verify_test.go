@@ -191,10 +191,16 @@ func TestRefusedRequests(t *testing.T) {
 		"option":     func(r *container.Request) { r.Image.Name = "--insecure-policy" },
 		"credential": func(r *container.Request) { r.Image.Name = "user:pass@registry.example/x" },
 		"tag":        func(r *container.Request) { r.Image.Name = "registry.example/x:latest" },
-		"space":      func(r *container.Request) { r.Image.Name = "registry.example/x y" },
-		"transport":  func(r *container.Request) { r.Image.Transport = "dir" },
-		"format":     func(r *container.Request) { r.Format = "oci" },
-		"location":   func(r *container.Request) { r.Image.StorageLocation = "/x" },
+		"two tags": func(r *container.Request) {
+			r.Image.Transport, r.Image.Name = container.ContainersStorage, "registry.example/x:a:b"
+		},
+		"no tag": func(r *container.Request) {
+			r.Image.Transport, r.Image.Name = container.ContainersStorage, "registry.example/x:"
+		},
+		"space":     func(r *container.Request) { r.Image.Name = "registry.example/x y" },
+		"transport": func(r *container.Request) { r.Image.Transport = "dir" },
+		"format":    func(r *container.Request) { r.Format = "oci" },
+		"location":  func(r *container.Request) { r.Image.StorageLocation = "/x" },
 		"bracket": func(r *container.Request) {
 			r.Image.Transport, r.Image.StorageLocation = container.ContainersStorage, "/x]docker://y"
 		},

@@ -28,8 +28,8 @@ func withoutUserinfo(s string) string {
 	start := 0
 	if i := strings.Index(s, "://"); i >= 0 {
 		start = i + len("://")
-	} else if strings.HasPrefix(s, "file:") {
-		return s
+	} else if strings.HasPrefix(s, "file:") || strings.HasPrefix(s, "containers-storage:[") {
+		return s // with an "@" before the folder of a storage
 	}
 	end := len(s)
 	if i := strings.IndexAny(s[start:], "/?#"); i >= 0 {

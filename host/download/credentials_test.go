@@ -194,7 +194,15 @@ func TestDowngrade(t *testing.T) {
 				want{attempts: 1}.check(t, info, err, target)
 				continue
 			}
-			want{kind: KindDenied, attempts: 1, text: "not encrypted"}.check(t, info, err, target)
+			want{kind: KindDenied, attempts: 3, text: "not encrypted"}.check(t, info, err, target)
+			e.server.Script("/go", hosttest.Redirect(301, plain.URL(filePath)))
+			info, err, target = e.fetch(e.server.URL("/go"))
+			want{kind: KindDenied, attempts: 1, text: "allow_downgrade"}.check(t, info, err, target)
+			secure := e.start(hosttest.Options{Protocol: proto})
+			secure.Put(filePath, hosttest.File{Content: e.content})
+			e.server.Script("/next", hosttest.Redirect(302, plain.URL(filePath)), hosttest.Redirect(302, secure.URL(filePath)))
+			info, err, target = e.fetch(e.server.URL("/next"))
+			want{attempts: 2}.check(t, info, err, target)
 			if len(plain.Log()) != 0 {
 				t.Error("the unencrypted server was asked")
 			}

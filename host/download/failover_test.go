@@ -146,6 +146,8 @@ func TestBadURLs(t *testing.T) {
 		"ftp://host/f":          `the scheme "ftp"`,
 		"http:///f":             "no host",
 		"http://host:port/f":    "malformed",
+		"http://host:99999/f":   "the port 99999",
+		"https://host:0/f":      "the port 0",
 		"http://[::1/f":         "malformed",
 		"file://server/f":       "must not name a host",
 		"file:relative":         "absolute path",

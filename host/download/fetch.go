@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -228,12 +229,24 @@ func (f *fetch) prepare(s *source) *fault {
 		return invalidFault("the URL has the scheme %q: expected http, https or file", u.Scheme)
 	case u.Hostname() == "":
 		return invalidFault("the URL has no host")
+	case !validPort(u.Port()):
+		return invalidFault("the URL has the port %s: expected 1 to 65535", u.Port())
 	}
 	if flt := f.check(s, u); flt != nil {
 		return flt
 	}
 	s.url = u
 	return nil
+}
+
+// validPort reports whether port can be connected to; "" is that of the scheme. A
+// dialer's error for one that cannot would be taken for one that passes.
+func validPort(port string) bool {
+	if port == "" {
+		return true
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
 }
 
 // withoutSecretsOf returns the text of a parse error, which may quote a part of

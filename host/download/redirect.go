@@ -20,7 +20,9 @@ func (c *chain) redirect(resp *http.Response) *fault {
 	if location.Host == "" {
 		to.User = nil
 	}
-	if flt := c.mayFollow(to); flt != nil {
+	code := resp.StatusCode
+	temporary := code != http.StatusMovedPermanently && code != http.StatusPermanentRedirect
+	if flt := c.mayFollow(to, temporary); flt != nil {
 		return flt
 	}
 	if c.remote != nil && !c.onThisMachine() {
@@ -28,9 +30,7 @@ func (c *chain) redirect(resp *http.Response) *fault {
 	}
 	if !sameOrigin(c.url, to) {
 		c.left = true
-		if code := resp.StatusCode; code != http.StatusMovedPermanently && code != http.StatusPermanentRedirect {
-			c.moved = true
-		}
+		c.moved = c.moved || temporary
 	}
 	c.hops++
 	c.url = to
@@ -38,15 +38,18 @@ func (c *chain) redirect(resp *http.Response) *fault {
 }
 
 // mayFollow says why the chain must not go on to a URL.
-func (c *chain) mayFollow(to *url.URL) *fault {
+func (c *chain) mayFollow(to *url.URL, temporary bool) *fault {
 	cfg := &c.f.e.cfg
 	clean := CleanURL(to.String())
 	switch {
 	case to.Scheme != "http" && to.Scheme != "https" || to.Host == "":
 		return deniedFault(fmt.Errorf("the server redirects to %s: only http and https are followed", clean))
 	case c.url.Scheme == "https" && to.Scheme == "http" && !cfg.AllowDowngrade:
-		flt := deniedFault(fmt.Errorf("the server redirects from https to %s, which is not encrypted", clean))
-		flt.hint = "use a mirror that serves https throughout, or allow the downgrade"
+		flt := &fault{kind: KindDenied, final: true, err: fmt.Errorf("the server redirects from https to %s, which is not encrypted", clean)}
+		flt.hint = "use a mirror that serves https throughout, or set allow_downgrade = true under [download] in the configuration"
+		if temporary { // and may lead to a mirror with https next time
+			flt.final, flt.tries = false, redirectedTries
+		}
 		return flt
 	case c.hops >= cfg.MaxRedirects:
 		return &fault{kind: KindNetwork, final: true, err: fmt.Errorf("more than %d redirects, the last one to %s", cfg.MaxRedirects, clean)}

@@ -82,6 +82,7 @@ func TestCleanURL(t *testing.T) {
 		"http://h/a\nb":                                 "http://h/ab",
 		"user:pw@h:3128":                                "h:3128",
 		"file:/a/b@c":                                   "file:/a/b@c",
+		"containers-storage:[overlay@/a+/b]@c":          "containers-storage:[overlay@/a+/b]@c",
 		"":                                              "",
 	} {
 		if got := CleanURL(raw); got != want {

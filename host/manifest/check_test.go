@@ -198,6 +198,7 @@ func TestValueProblems(t *testing.T) {
 		{`{"enum":[true,0.5]}`, `false`, `: expected true or the number 0.5, found false`},
 		{`{"minimum":0.5}`, `0`, `: expected a number of at least 0.5, found 0`},
 		{`{"pattern":"^sha1:[0-9a-f]{40}$"}`, `"sha1:` + strings.Repeat("0", 40) + `\n"`, `: "sha1:` + strings.Repeat("0", 40) + `\n" is not ALGO:HEX: '\n' is no hexadecimal digit (0-9, a-f)`},
+		{`{"patternProperties":{"^[0-9a-zA-Z._:-]+$":{}},"additionalProperties":false}`, `{"a b":1}`, `/a b: key "a b" does not match the pattern "^[0-9a-zA-Z._:-]+$"`},
 		{`{"patternProperties":{"^x":{},"^y":{}},"additionalProperties":false}`, `{"z":1}`, `/z: key "z" matches none of the patterns "^x" and "^y"`},
 		{`{"properties":{"a":{"type":"object","required":["p"]},"b":{"type":"object","required":["q"]}},"oneOf":[{"required":["a"]},{"required":["b"]}]}`, `{"a":{},"b":{"q":1}}`, "/a: \"p\" is missing\n: \"a\" and \"b\" exclude each other; keep one"},
 		{`{"oneOf":[{"properties":{"a":{"minimum":1}}},{"properties":{"a":{"minimum":2}}},{"properties":{"a":{"minimum":3}}},{"properties":{"a":{"minimum":4}}},{"properties":{"a":{"minimum":5}}}]}`, `{"a":0}`,

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,8 +36,12 @@ type guard struct {
 
 	mu      sync.Mutex
 	pipe    *os.File
+	process *exec.Cmd
 	started bool
 }
+
+// stopTime is how long the end of the guard is waited for.
+const stopTime = 200 * time.Millisecond
 
 // begin starts the guard if need be. A service works without one, so that errors
 // are only returned to be logged.
@@ -87,8 +92,31 @@ func (g *guard) start() error {
 		w.Close()
 		return err
 	}
-	g.pipe = w
+	g.pipe, g.process = w, cmd
 	return debug.SetCrashOutput(w, debug.CrashOptions{})
+}
+
+// stop ends the guard. It is waited for, because nobody else may do so where osbuild
+// runs in a container: it would stay as a zombie.
+func (g *guard) stop() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.pipe == nil {
+		return
+	}
+	g.mark(markEnd)
+	_ = debug.SetCrashOutput(nil, debug.CrashOptions{}) // which has the pipe open, too
+	g.pipe.Close()
+	g.pipe = nil
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = g.process.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(stopTime):
+	}
 }
 
 // Guard is the guard's whole life. It ends with the process that has started it.

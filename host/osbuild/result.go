@@ -105,7 +105,7 @@ func fit(failed []failure, budget int) []failure {
 	kept := short[:max(n, 1)]
 	if left := len(short) - len(kept); left > 0 {
 		last := &kept[len(kept)-1]
-		last.text += fmt.Sprintf(" (and %d more items failed; the log names each)", left)
+		last.text += fmt.Sprintf(" (and %d more items failed; see the log)", left)
 	}
 	return kept
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/sourcehost/sourcehost/host"
@@ -98,6 +99,9 @@ func (s *Service) Serve(fd int) error {
 func (s *Service) close() {
 	if s.backend != nil {
 		_ = s.backend.Close() // the process ends now
+	}
+	if s.guard != nil {
+		s.guard.stop()
 	}
 }
 
@@ -277,7 +281,8 @@ func (s *Service) refusal(a *arguments, err error) []byte {
 		f.text += fmt.Sprintf(" (this concerns all %d items)", n)
 	}
 	if !s.Version.structured() {
-		return encodeException("RuntimeError", s.Source+": "+cut(err.Error(), failureBudget), "")
+		text := strings.TrimPrefix(err.Error(), s.Source+": ") // as errors of the host begin
+		return encodeException("RuntimeError", s.Source+": "+cut(text, failureBudget), "")
 	}
 	return failureReply(s.Version, s.Source, summary, []failure{f})
 }

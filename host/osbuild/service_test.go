@@ -388,6 +388,10 @@ func TestRefusals(t *testing.T) {
 	if a := p.ask(request(3)); a.Type != typeException || !strings.Contains(a.Data.Value, wrong.Error()) {
 		t.Errorf("%+v", a)
 	}
+	p = start(t, 185, nil, &host.Error{Source: "org.test", Message: "no store"})
+	if a := p.ask(request(3)); a.Data.Value != "org.test: no store" {
+		t.Errorf("%+v", a)
+	}
 	p = start(t, 186, nil, wrong)
 	for _, n := range []int{0, 1, 3} {
 		var doc document

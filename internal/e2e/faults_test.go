@@ -109,7 +109,7 @@ func faults() []row {
 		{name: "redirect", script: script(hosttest.Redirect(302, "/elsewhere/file")), attempts: 1},
 		{name: "redirect-loop", script: script(hosttest.Redirect(302, "/pool/redirect-loop")), kind: "network", attempts: 1, parts: say("loop")},
 		{name: "redirect-endless", setup: endless, kind: "network", attempts: 1, parts: say("more than 10 redirects")},
-		{name: "redirect-to-http", setup: redirectDown, only: secure, kind: "denied", attempts: 1, parts: say("from https to http://", "not encrypted", "mirror")},
+		{name: "redirect-to-http", setup: redirectDown, only: secure, kind: "denied", attempts: 3, parts: say("from https to http://", "not encrypted", "mirror")},
 		{name: "redirect-to-other-host", setup: redirectAway, attempts: 1},
 		{name: "redirect-to-file", script: script(hosttest.Redirect(302, "file:///etc/passwd")), kind: "denied", attempts: 1, parts: say("file:///etc/passwd", "only http and https")},
 		{name: "range-ignored", script: script(hosttest.RangeIgnored), attempts: 2},

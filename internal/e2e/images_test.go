@@ -363,10 +363,21 @@ func TestContainersStorage(t *testing.T) {
 	s.write("root/etc/containers/storage.conf", fmt.Appendf(nil, "# a comment\n[storage]\ndriver = \"vfs\" # slow\n graphroot=%q\nrunroot = %q\n[storage.options]\ndriver = \"no\"\n", graph, run))
 	s.configure(fmt.Sprintf("root = %q\n", filepath.Join(s.dir, "root")))
 	m := s.sources(map[string]items{"org.osbuild.containers-storage": {image.ID(): map[string]any{}}})
-	s.fetch(m).ends(0).counts(1, 0, 0)
+	s.fetch(m).ends(0).counts(0, 1, 0)
 	if _, err := os.Lstat(filepath.Join(s.store, "sources")); !os.IsNotExist(err) {
 		t.Errorf("something was stored: %v", err)
 	}
 	m = s.sources(map[string]items{"org.osbuild.containers-storage": {absent.ID(): map[string]any{}}})
-	s.fetch(m).ends(1).failed(absent.ID(), "failed", "containers-storage:", strings.TrimPrefix(absent.ID(), "sha256:"))
+	reference := "containers-storage:[vfs@" + graph + "+" + run + "]@"
+	s.fetch(m).ends(1).failed(absent.ID(), "not found", "there is no image "+reference+strings.TrimPrefix(absent.ID(), "sha256:"), "pull or build")
+
+	r := s.osbuild(191, "org.osbuild.containers-storage", s.download(items{image.ID(): object{}}), s.download(items{absent.ID(): object{}}))
+	r.succeeded(0)
+	if it := r.Answers[0].Message.Data.Reply.Results[0]; !it.Metadata.Cached {
+		t.Errorf("an image that stays where it is was fetched: %+v", it)
+	}
+	r.failed(1, 191, "there is no image "+reference)
+	if log := strings.Join(r.Lines, "\n"); strings.Contains(log, "Downloaded") {
+		t.Errorf("nothing was downloaded:\n%s", log)
+	}
 }

@@ -46,9 +46,10 @@ type session struct {
 	Alive          bool // before the socket was closed
 	Status         int
 	EndSeconds     float64 `json:"end_seconds"`
-	OwnDescriptors int     `json:"own_descriptors"`
-	SentViaFD      int     `json:"sent_via_fd"`
-	ReceivedViaFD  int     `json:"received_via_fd"`
+	Orphans        []string
+	OwnDescriptors int `json:"own_descriptors"`
+	SentViaFD      int `json:"sent_via_fd"`
+	ReceivedViaFD  int `json:"received_via_fd"`
 }
 
 // osbuild starts a source as this version of osbuild does and makes the calls.
@@ -102,6 +103,9 @@ func (r *session) sound() {
 	}
 	if r.EndSeconds > prompt.Seconds() {
 		r.t.Errorf("it took %.2f s to end", r.EndSeconds)
+	}
+	if len(r.Orphans) > 0 {
+		r.t.Errorf("processes are left: %q", r.Orphans)
 	}
 	if r.BadLines > 0 {
 		r.t.Errorf("%d lines are not UTF-8", r.BadLines)

@@ -90,7 +90,7 @@ func (s *storage) check(file string) error {
 }
 
 // reference is the storage as references to its images begin
-// (containers-transports(5)).
+// (containers-transports(5)): one by its id goes on with "@" and the id.
 func (s *storage) reference() string {
 	return "containers-storage:[" + s.driver + "@" + s.graphRoot + "+" + s.runRoot + "]"
 }

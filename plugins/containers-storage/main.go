@@ -34,8 +34,8 @@ func (p *plugin) fetchOne(ctx *sdk.Context, item *sdk.Item) error {
 		}
 		p.storage = s
 	}
-	reference := p.storage.reference() + id
-	return ctx.Run(&sdk.Run{
+	reference := p.storage.reference() + "@" + id
+	return explain(ctx.Run(&sdk.Run{
 		Key:  item.Key,
 		From: reference,
 		Steps: []sdk.Exec{{
@@ -43,5 +43,17 @@ func (p *plugin) fetchOne(ctx *sdk.Context, item *sdk.Item) error {
 			Args:    []string{"inspect", "--raw", "--config", reference},
 			Env:     []string{"PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME"},
 		}},
-	})
+	}))
+}
+
+// explain says what to do when the program is not there.
+func explain(err error) error {
+	if err == nil || sdk.KindOf(err) != sdk.ErrNotFound {
+		return err
+	}
+	return &sdk.Error{
+		Kind:    sdk.ErrNotFound,
+		Message: "the program skopeo, which looks into the storage of the host, is not installed",
+		Hint:    "install the package skopeo, or name the program's path under [program.skopeo] in the configuration",
+	}
 }

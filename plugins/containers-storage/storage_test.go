@@ -52,7 +52,7 @@ func TestStorage(t *testing.T) {
 			"[overlay@/var/lib/containers/storage+/run/containers/storage]"},
 	} {
 		got, err := asked(t, test.files)
-		if err != nil || got != "containers-storage:"+test.want+id {
+		if err != nil || got != "containers-storage:"+test.want+"@"+id {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
@@ -67,6 +67,17 @@ func TestStorage(t *testing.T) {
 	}
 }
 
+func TestNotInstalled(t *testing.T) {
+	err := explain(&sdk.Error{Kind: sdk.ErrNotFound, Message: "skopeo: there is no such program"})
+	if err == nil || !strings.Contains(err.Error(), "install the package skopeo") {
+		t.Error(err)
+	}
+	other := &sdk.Error{Kind: sdk.ErrDenied, Message: "no"}
+	if err := explain(other); err != other {
+		t.Error(err)
+	}
+}
+
 // A configuration of any content makes a reference that is one argument and names
 // the image, or an error.
 func FuzzStorageConf(f *testing.F) {
@@ -76,7 +87,7 @@ func FuzzStorageConf(f *testing.F) {
 		if err != nil {
 			return
 		}
-		spec, found := strings.CutSuffix(got, "]"+id)
+		spec, found := strings.CutSuffix(got, "]@"+id)
 		if !found || strings.Count(spec, "[") != 1 || strings.Count(spec, "]") != 0 || strings.Count(spec, "@") != 1 || strings.Count(spec, "+") != 1 {
 			t.Errorf("%q makes %q", conf, got)
 		}

@@ -7,13 +7,15 @@ import (
 	"strings"
 )
 
-// parseMirrorlist reads a list with one base URL in a line. Lines that begin with
-// "#", and such that are no http or https URL, count for nothing.
+// parseMirrorlist reads a list with one base URL in a line. What follows the URL, a
+// comment most likely, lines that begin with "#", and such that are no http or https
+// URL count for nothing.
 func parseMirrorlist(text string) []string {
 	var bases []string
 	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
-		if line = strings.TrimSpace(line); isWeb(line) {
-			bases = append(bases, line)
+		fields := strings.Fields(line)
+		if len(fields) > 0 && isWeb(fields[0]) {
+			bases = append(bases, fields[0])
 		}
 	}
 	return bases

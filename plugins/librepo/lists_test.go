@@ -88,7 +88,7 @@ func TestParseMetalinkErrors(t *testing.T) {
 }
 
 func TestParseMirrorlist(t *testing.T) {
-	text := "\ufeff# repo = a\r\n\r\nhttp://a/b/\r\n  https://c/d  \nrsync://e/\nfile:///etc/\n#http://f/\nhttp://\nHTTPS://g"
+	text := "\ufeff# repo = a\r\n\r\nhttp://a/b/ # near\r\n  https://c/d  \nrsync://e/\nfile:///etc/\n#http://f/\nhttp://\nHTTPS://g"
 	if diff := cmp.Diff([]string{"http://a/b/", "https://c/d", "HTTPS://g"}, parseMirrorlist(text)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

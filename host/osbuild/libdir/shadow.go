@@ -149,6 +149,9 @@ func makeShadow(p Plan, real *folder, dir string) ([]Change, error) {
 		return nil, err
 	}
 	f := &folder{dir: dir}
+	if err := f.program(real, l.made); err != nil {
+		return nil, err
+	}
 	s, err := f.load()
 	if err != nil {
 		return nil, err
@@ -160,6 +163,20 @@ func makeShadow(p Plan, real *folder, dir string) ([]Change, error) {
 	}
 	slices.Sort(s.Made)
 	return changes, f.store(s)
+}
+
+// program gives a shadow the copy of the program that the library folder has, when
+// modules of that one are in it, which lead to the copy beside sources/.
+func (f *folder) program(real *folder, made []string) error {
+	from, to := real.own(binaryName), f.own(binaryName)
+	others := slices.ContainsFunc(made, func(name string) bool { return filepath.Dir(name) == sourcesName })
+	if !others || !isFile(from) || isFile(to) {
+		return nil
+	}
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	return copyFile(from, to)
 }
 
 // linker repeats a library folder at another place.

@@ -72,6 +72,35 @@ func TestShadow(t *testing.T) {
 	same(t, "the library folder", before, snapshot(t, dir))
 }
 
+// A shadow with some of our sources has the others of a library folder that we are
+// installed in, however.
+func TestShadowOfInstalled(t *testing.T) {
+	for name := range plans("", "") {
+		dir, binary := sample(t)
+		if _, err := Install(plans(dir, binary)[name]); err != nil {
+			t.Fatal(err)
+		}
+		shadow := filepath.Join(filepath.Dir(dir), "shadow")
+		for range 2 {
+			if _, err := Shadow(plans(dir, binary)["some"], shadow); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if st, err := Inspect(shadow, modules(), 0); name != "launcher" && (err != nil || len(st.Problems) > 0) {
+			t.Errorf("%s: %+v, %v", name, st, err)
+		}
+		if _, err := os.Stat(filepath.Join(shadow, "sources", "com.acme")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := Uninstall(shadow); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Lstat(shadow); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: the shadow is left: %v", name, err)
+		}
+	}
+}
+
 // What is not ours is neither replaced nor removed.
 func TestShadowKeepsOthers(t *testing.T) {
 	dir, binary := sample(t)
