@@ -6,11 +6,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
-	"syscall"
 	"time"
+
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 // tlsFiles are the PEM files that a request names.
@@ -59,40 +58,12 @@ func identify(what, path string) (fileID, error) {
 	if err != nil {
 		return fileID{}, fmt.Errorf("the %s cannot be read: %w", what, err)
 	}
-	if err := checkPEM(st); err != nil {
-		return fileID{}, fmt.Errorf("the %s %s %w", what, path, err)
-	}
 	return fileID{path: path, mod: st.ModTime(), size: st.Size()}, nil
 }
 
 // maxPEM is the largest file with certificates or keys that is read, in bytes: the
 // system's authorities take a quarter of a megabyte.
 const maxPEM = 16 << 20
-
-// readPEM reads a file that was identified. It may have been replaced meanwhile, by a
-// FIFO that nobody writes to or a device without an end.
-func readPEM(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err == nil {
-		err = checkPEM(st)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(f, maxPEM))
-}
-
-func checkPEM(st fs.FileInfo) error {
-	if !st.Mode().IsRegular() || st.Size() > maxPEM {
-		return fmt.Errorf("is not a regular file of at most %d bytes", maxPEM)
-	}
-	return nil
-}
 
 // config makes the TLS configuration, reading the files.
 func (s tlsSettings) config() (*tls.Config, error) {
@@ -125,7 +96,7 @@ func (s tlsSettings) config() (*tls.Config, error) {
 
 // poolWith returns the system's authorities together with those in the file.
 func poolWith(path string) (*x509.CertPool, error) {
-	data, err := readPEM(path)
+	data, err := regular.ReadFile(path, maxPEM)
 	if err != nil {
 		return nil, fmt.Errorf("the CA file cannot be read: %w", err)
 	}
@@ -179,7 +150,7 @@ func textOf(what string, file fileID, secret string) (name string, text []byte, 
 	if secret != "" {
 		return "of a secret", []byte(secret), nil
 	}
-	if text, err = readPEM(file.path); err != nil {
+	if text, err = regular.ReadFile(file.path, maxPEM); err != nil {
 		return "", nil, fmt.Errorf("the %s cannot be read: %w", what, err)
 	}
 	return file.path, text, nil
