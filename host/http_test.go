@@ -60,6 +60,13 @@ func site(t *testing.T) *httptest.Server {
 	answer("/api/token", "the answer")
 	answer("/private", "not for plugins")
 	answer("/api/large", strings.Repeat("x", 5000))
+	mux.HandleFunc("/api/endless", func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+				return
+			}
+		}
+	})
 	mux.HandleFunc("/api/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/api/token", http.StatusFound) })
 	mux.HandleFunc("/api/out", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/private", http.StatusFound) })
 	mux.HandleFunc("/api/elsewhere", func(w http.ResponseWriter, r *http.Request) {
@@ -113,6 +120,7 @@ func TestHTTP(t *testing.T) {
 		"a loop":                  {[]string{api}, get("loop"), []string{"-> failed", "loop"}},
 		"not there":               {[]string{api}, get("none"), []string{`-> ok {"status":404`}},
 		"too large":               {[]string{api}, get("large"), []string{"-> limit", "too large"}},
+		"no end":                  {[]string{api}, get("endless"), []string{"-> limit", "too large"}},
 		"too slow":                {[]string{api}, `{"timeout":100,"url":"` + api + `slow"}`, []string{"-> failed", `"kind":"timeout"`, "longer than 100ms"}},
 		"POST is not repeated":    {[]string{api}, `{"method":"POST","url":"` + api + `flaky"}`, []string{`-> ok {"status":503`}},
 		"method, header and body": {[]string{api}, `{"method":"PUT","body":"b","headers":[{"name":"x-a","value":"yes"}],"url":"` + api + `echo"}`, []string{"PUT yes token="}},
