@@ -17,7 +17,8 @@ import (
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
-// asking is a plugin, not a built-in one, that makes calls in its prepare hook.
+// asking is a plugin, not a built-in one, that makes calls in its prepare hook. It logs
+// whether it has seen the word "marked": the log itself is redacted.
 func asking(t *testing.T, grant host.Grant, calls ...string) host.Plugin {
 	t.Helper()
 	m := source("prepare")
@@ -28,7 +29,7 @@ func asking(t *testing.T, grant host.Grant, calls ...string) host.Plugin {
 	for _, c := range calls {
 		quotedCalls = append(quotedCalls, quoted(c))
 	}
-	p := scripted(t, m, `{"prepare":{"calls":[`+strings.Join(quotedCalls, ",")+`]}}`)
+	p := scripted(t, m, `{"prepare":{"tell":"marked","calls":[`+strings.Join(quotedCalls, ",")+`]}}`)
 	p.Builtin, p.Grant = false, grant
 	return p
 }
@@ -199,10 +200,37 @@ func TestHTTPSecrets(t *testing.T) {
 					t.Errorf("the log lacks %q:\n%s", part, log)
 				}
 			}
-			if strings.Contains(log, "marked") {
+			if strings.Contains(log, "marked") || strings.Contains(log, "can tell") {
 				t.Errorf("the secret is shown:\n%s", log)
 			}
 		})
+	}
+}
+
+// Nor does a server tell the plugin that keeps what it was sent, and repeats it when it is
+// asked without the secret.
+func TestHTTPSecretsAreNotKept(t *testing.T) {
+	kept := ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/keep" {
+			kept = r.Header.Get("X-Token")
+		}
+		w.Header().Set("X-Kept", kept)
+		fmt.Fprintf(w, "kept %q", kept)
+	}))
+	defer server.Close()
+	log := saying(t, func(cfg *host.Config) {
+		cfg.Environ = func(name string) (string, bool) {
+			return map[string]string{"TOKEN": "marked secret/value"}[name], name == "TOKEN"
+		}
+		cfg.Secrets = []secret.Spec{{Name: "token", Env: "TOKEN", Hosts: []string{server.URL}}}
+	}, asking(t, host.Grant{HTTP: []string{server.URL}, Secrets: []string{"token"}},
+		`http/v1 {"url":"`+server.URL+`/keep","headers":[{"name":"x-token","secret":"token"}]}`, `http/v1 {"url":"`+server.URL+`/show"}`))
+	if n := strings.Count(log, "-> ok"); n != 2 || kept != "marked secret/value" {
+		t.Errorf("%d requests came through, and the server has %q:\n%s", n, kept, log)
+	}
+	if strings.Contains(log, "marked") || strings.Contains(log, "can tell") || !strings.Contains(log, `/show","headers"`) {
+		t.Errorf("the secret is shown:\n%s", log)
 	}
 }
 
