@@ -36,3 +36,24 @@ func TestReasonsAreRedacted(t *testing.T) {
 		}
 	}
 }
+
+// How long connecting takes tells whether somebody listens: an address that is not
+// granted is not connected to.
+//
+// adversary: A10d
+func TestProbesAreHeldToAddresses(t *testing.T) {
+	server := site(t)
+	call := `probe/v1 {"urls":["` + server.URL + `"]}`
+	for grant, want := range map[string]string{"*": `"millis":[-1]`, server.URL: `"millis":[0`, "http://elsewhere.example": "-> denied"} {
+		log := saying(t, nil, asking(t, host.Grant{HTTP: []string{grant}}, call))
+		if want == `"millis":[0` { // or more
+			if !strings.Contains(log, "probe/v1 -> ok") || strings.Contains(log, "[-1]") {
+				t.Errorf("granted %s: the log lacks a time:\n%s", grant, log)
+			}
+			continue
+		}
+		if !strings.Contains(log, want) {
+			t.Errorf("granted %s: the log lacks %q:\n%s", grant, want, log)
+		}
+	}
+}
