@@ -176,6 +176,8 @@ func testProducingCallsAreChecked(t *testing.T, kind func(host.Plugin, plugin.Ma
 		"no url":          {"fetch_one", "download/v1", `{"key":"` + key + `"}`, "invalid"},
 		"range header":    {"fetch_one", "download/v1", req(`,"headers":[{"name":"range","value":"bytes=0-"}]`), "invalid"},
 		"header splitter": {"fetch_one", "download/v1", req(`,"headers":[{"name":"A","value":"b\r\nHost: c"}]`), "invalid"},
+		"prefix splitter": {"fetch_one", "download/v1", req(`,"headers":[{"name":"A","prefix":"b\r\nHost: c","secret":"s"}]`), "invalid"},
+		"header name":     {"fetch_one", "download/v1", req(`,"headers":[{"name":"A: b\r\nHost","value":"c"}]`), "invalid"},
 		"long url":        {"fetch_one", "download/v1", `{"key":"` + key + `","urls":["` + url + strings.Repeat("x", 9000) + `"]}`, "invalid"},
 		"long header":     {"fetch_one", "download/v1", req(`,"headers":[{"name":"A","value":"` + strings.Repeat("x", 70_000) + `"}]`), "invalid"},
 		"secret":          {"fetch_one", "download/v1", req(`,"headers":[{"name":"A","secret":"s"}]`), "denied"},

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+	"sync"
 
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
@@ -19,8 +20,11 @@ type caller struct {
 	plugin *loaded
 	hook   abi.Hook
 	page   *page // nil in setup
-	puts   map[*item]*putting
-	asked  int // the bytes of the requests for items that were accepted
+	asked  int   // the bytes of the requests for items that were accepted
+
+	mu   sync.Mutex // over what is left
+	puts map[*item]*putting
+	over bool // nothing is put any more
 }
 
 // Call performs an operation. Denials are logged; the plugin decides whether it

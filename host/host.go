@@ -19,13 +19,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/sourcehost/sourcehost/host/container"
 	"github.com/sourcehost/sourcehost/host/download"
@@ -33,6 +30,7 @@ import (
 	"github.com/sourcehost/sourcehost/host/secret"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 // DefaultWorkers is how many items are fetched at once, at most, when the host
@@ -307,24 +305,7 @@ func readPlugin(path string, limit int64) ([]byte, error) {
 	if path == "" {
 		return nil, fmt.Errorf("it has neither a path nor content")
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO would block
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
-	}
-	return data, nil
+	return regular.ReadFile(path, limit)
 }
 
 func moduleLimit(l guest.Limits) int64 {

@@ -108,8 +108,9 @@ func (c *caller) perform(ctx context.Context, call *download.Call) answer {
 	}
 	message := abi.HTTPResponse{Status: int64(r.Status), URL: r.URL, Headers: headersOf(r.Header), Millis: r.Took.Milliseconds(), Local: r.Local}
 	out := append(append(message.Append(nil), '\n'), r.Body...)
-	if len(call.Sealed)+len(call.Query) > 0 {
-		// A server that repeats what it was sent does not tell the plugin a secret.
+	if len(call.Sealed)+len(call.Query) > 0 || c.plugin.policy.refersToSecrets() {
+		// A server that repeats what it was sent, now or in an earlier request, does not
+		// tell the plugin a secret.
 		out = []byte(c.run.host.secrets.Redact(string(out)))
 	}
 	if limit := resultLimit(c.run.host.cfg.Limits); int64(len(out)) > limit {

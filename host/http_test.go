@@ -16,7 +16,8 @@ import (
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
-// asking is a plugin, not a built-in one, that makes calls in its prepare hook.
+// asking is a plugin, not a built-in one, that makes calls in its prepare hook. It logs
+// whether it has seen the word "marked": the log itself is redacted.
 func asking(t *testing.T, grant host.Grant, calls ...string) host.Plugin {
 	t.Helper()
 	m := source("prepare")
@@ -27,7 +28,7 @@ func asking(t *testing.T, grant host.Grant, calls ...string) host.Plugin {
 	for _, c := range calls {
 		quotedCalls = append(quotedCalls, quoted(c))
 	}
-	p := scripted(t, m, `{"prepare":{"calls":[`+strings.Join(quotedCalls, ",")+`]}}`)
+	p := scripted(t, m, `{"prepare":{"tell":"marked","calls":[`+strings.Join(quotedCalls, ",")+`]}}`)
 	p.Builtin, p.Grant = false, grant
 	return p
 }
@@ -59,6 +60,13 @@ func site(t *testing.T) *httptest.Server {
 	answer("/api/token", "the answer")
 	answer("/private", "not for plugins")
 	answer("/api/large", strings.Repeat("x", 5000))
+	mux.HandleFunc("/api/endless", func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+				return
+			}
+		}
+	})
 	mux.HandleFunc("/api/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/api/token", http.StatusFound) })
 	mux.HandleFunc("/api/out", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/private", http.StatusFound) })
 	mux.HandleFunc("/api/elsewhere", func(w http.ResponseWriter, r *http.Request) {
@@ -112,6 +120,7 @@ func TestHTTP(t *testing.T) {
 		"a loop":                  {[]string{api}, get("loop"), []string{"-> failed", "loop"}},
 		"not there":               {[]string{api}, get("none"), []string{`-> ok {"status":404`}},
 		"too large":               {[]string{api}, get("large"), []string{"-> limit", "too large"}},
+		"no end":                  {[]string{api}, get("endless"), []string{"-> limit", "too large"}},
 		"too slow":                {[]string{api}, `{"timeout":100,"url":"` + api + `slow"}`, []string{"-> failed", `"kind":"timeout"`, "longer than 100ms"}},
 		"POST is not repeated":    {[]string{api}, `{"method":"POST","url":"` + api + `flaky"}`, []string{`-> ok {"status":503`}},
 		"method, header and body": {[]string{api}, `{"method":"PUT","body":"b","headers":[{"name":"x-a","value":"yes"}],"url":"` + api + `echo"}`, []string{"PUT yes token="}},
@@ -190,10 +199,37 @@ func TestHTTPSecrets(t *testing.T) {
 					t.Errorf("the log lacks %q:\n%s", part, log)
 				}
 			}
-			if strings.Contains(log, "marked") {
+			if strings.Contains(log, "marked") || strings.Contains(log, "can tell") {
 				t.Errorf("the secret is shown:\n%s", log)
 			}
 		})
+	}
+}
+
+// Nor does a server tell the plugin that keeps what it was sent, and repeats it when it is
+// asked without the secret.
+func TestHTTPSecretsAreNotKept(t *testing.T) {
+	kept := ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/keep" {
+			kept = r.Header.Get("X-Token")
+		}
+		w.Header().Set("X-Kept", kept)
+		fmt.Fprintf(w, "kept %q", kept)
+	}))
+	defer server.Close()
+	log := saying(t, func(cfg *host.Config) {
+		cfg.Environ = func(name string) (string, bool) {
+			return map[string]string{"TOKEN": "marked secret/value"}[name], name == "TOKEN"
+		}
+		cfg.Secrets = []secret.Spec{{Name: "token", Env: "TOKEN", Hosts: []string{server.URL}}}
+	}, asking(t, host.Grant{HTTP: []string{server.URL}, Secrets: []string{"token"}},
+		`http/v1 {"url":"`+server.URL+`/keep","headers":[{"name":"x-token","secret":"token"}]}`, `http/v1 {"url":"`+server.URL+`/show"}`))
+	if n := strings.Count(log, "-> ok"); n != 2 || kept != "marked secret/value" {
+		t.Errorf("%d requests came through, and the server has %q:\n%s", n, kept, log)
+	}
+	if strings.Contains(log, "marked") || strings.Contains(log, "can tell") || !strings.Contains(log, `/show","headers"`) {
+		t.Errorf("the secret is shown:\n%s", log)
 	}
 }
 

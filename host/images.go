@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sourcehost/sourcehost/host/command"
 	"github.com/sourcehost/sourcehost/host/container"
@@ -100,14 +103,42 @@ func (p *copying) produce(ctx context.Context, r *run, it *item) (staged, error)
 	return stage, nil
 }
 
-// stageFile makes a file of the scratch folder the content of the item.
+// stageFile makes a file of the scratch folder the content of the item. What programs
+// have left there may be anything: a link would lead elsewhere, a FIFO has no end.
 func (r *run) stageFile(ctx context.Context, it *item, path string) (staged, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
+	if errors.Is(err, errNotRegular) {
+		e := r.itemError(it, nil, "", abi.ErrFailed, fmt.Errorf("the programs have left %s, which is %w", filepath.Base(path), err))
+		e.URL, e.Attempts = it.result.URL, it.result.Attempts
+		return nil, e
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	return r.stageContent(ctx, it, f, -1)
+}
+
+var errNotRegular = errors.New("no regular file")
+
+// openRegular opens a regular file that is no link. It is looked at before it is
+// opened, since opening a device can have effects, and afterwards, since it may have
+// been replaced.
+func openRegular(path string) (*os.File, error) {
+	if info, err := os.Lstat(path); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, cmp.Or(err, errNotRegular)
+	}
+	return f, nil
 }
 
 // stageContent makes what in gives the content of the item, verified.
@@ -117,7 +148,7 @@ func (r *run) stageContent(ctx context.Context, it *item, in io.Reader, size int
 		return nil, err
 	}
 	if err = stage.Reset(size, ""); err == nil {
-		it.result.Bytes, err = io.Copy(stage, in)
+		it.result.Bytes, err = io.Copy(stage, untilDone{ctx, in})
 	}
 	if err == nil {
 		err = stage.Verify()
@@ -134,6 +165,20 @@ func (r *run) stageContent(ctx context.Context, it *item, in io.Reader, size int
 		return nil, e
 	}
 	return nil, err
+}
+
+// untilDone is a reader that fails once ctx is done: a sparse file can be larger than
+// anybody waits for.
+type untilDone struct {
+	ctx context.Context
+	in  io.Reader
+}
+
+func (u untilDone) Read(p []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, context.Cause(u.ctx)
+	}
+	return u.in.Read(p)
 }
 
 // imageError turns the error of a copy into one of the host.

@@ -98,7 +98,7 @@ func (r *run) callItems(ctx context.Context, l *loaded, hook abi.Hook, p *page, 
 }
 
 // callPart makes one call. It changes nothing unless the whole output is right.
-func (r *run) callPart(ctx context.Context, l *loaded, hook abi.Hook, part *page) error {
+func (r *run) callPart(ctx context.Context, l *loaded, hook abi.Hook, part *page) (err error) {
 	in := abi.Page{Source: r.req.Source, Options: r.req.Options, Config: l.Config, Format: r.format, Items: make([]abi.Item, len(part.items))}
 	for i, it := range part.items {
 		in.Items[i] = abi.Item{Key: it.result.Key, Desc: it.desc}
@@ -107,7 +107,7 @@ func (r *run) callPart(ctx context.Context, l *loaded, hook abi.Hook, part *page
 		return err
 	}
 	c := &caller{run: r, plugin: l, hook: hook, page: part}
-	defer c.dropIncomplete()
+	defer func() { c.endPuts(err != nil) }()
 	out, err := r.pool(l).Call(ctx, hook, in.Append(nil), c)
 	if err != nil {
 		r.timeouts.note(l, err)

@@ -125,6 +125,11 @@ func (p *policy) requests(capability, value string) bool {
 	return covers(capability, list, value) || capability == plugin.CapSecrets && slices.Contains(list, anything)
 }
 
+// refersToSecrets reports whether a plugin that is not built in may refer to secrets.
+func (p *policy) refersToSecrets() bool {
+	return !p.builtin && len(p.requested[plugin.CapSecrets]) > 0 && len(p.granted[plugin.CapSecrets]) > 0
+}
+
 // grantFor is the entry that would allow a value: for a URL its whole server.
 func grantFor(capability, value string) string {
 	if u, err := url.Parse(value); err == nil && (capability == plugin.CapDownload || capability == plugin.CapHTTP) && u.Host != "" {

@@ -83,6 +83,9 @@ func TestRunFails(t *testing.T) {
 		"exit status":   {"echo the-reason >&2; exit 3", "failed", []string{"exit status 3", "the-reason"}},
 		"wrong bytes":   {"echo other > output", "mismatch", []string{keyOf("other\n"), item.Key}},
 		"no output":     {"true", "disk", []string{"output", "no such file"}},
+		"a pipe":        {"mkfifo output", "failed", []string{"output", "no regular file"}},
+		"a device":      {"ln -s /dev/zero output", "failed", []string{"output", "no regular file"}},
+		"a folder":      {"mkdir output", "failed", []string{"output", "no regular file"}},
 		"killed":        {"kill -9 $$", "failed", []string{"SIGKILL"}},
 		"too long":      {"sleep 600", "timeout", []string{"not done after"}},
 		"shows secrets": {"echo the-value-of-the-secret >&2; exit 1", "failed", nil},
@@ -238,7 +241,7 @@ func TestProgramsGainNoPrivileges(t *testing.T) {
 			request := abi.Run{Key: item.Key, Steps: []abi.Exec{{Program: "sh", Args: []string{"-c", "grep NoNewPrivs /proc/self/status"}}}}
 			change := func(cfg *host.Config) { cfg.ProgramRules = map[string]host.ProgramRule{c.set: {SetUserID: true}} }
 			h := callingAs(t, kind, plugin.ProducesNone, shell[:1], change, abi.OpRun+" "+string(request.Append(nil)))
-			wantStates(t, run(t, h, t.TempDir(), []host.Item{item}), host.Fetched)
+			wantStates(t, run(t, h, t.TempDir(), []host.Item{item}), host.Cached)
 		})
 	}
 }
@@ -263,5 +266,21 @@ func TestProgramsWriteWhereTheyMay(t *testing.T) {
 		if left, err := os.ReadDir(allowed); len(left) != 1 || err != nil {
 			t.Errorf("the program has written %v, %v", left, err)
 		}
+	})
+}
+
+// Nor does the run wait for a file to be read that has no end.
+func TestRunOutputIsCanceled(t *testing.T) {
+	item := host.Item{Key: keyOf("x")}
+	started := filepath.Join(t.TempDir(), "started")
+	h := calling(t, plugin.ProducesFile, shell, nil, runCall(item.Key, "touch "+started, "truncate -s 4T output"))
+	ctx, cancel := contextUntil(t, started)
+	defer cancel()
+	within(t, 10*time.Second, func() {
+		res, err := h.Run(ctx, host.Request{Source: testSource, Items: []host.Item{item}, Store: t.TempDir()})
+		if err == nil || res == nil {
+			t.Fatalf("the run ended with %v, %v", res, err)
+		}
+		wantError(t, res.Items[0], "canceled")
 	})
 }

@@ -22,6 +22,8 @@ func (c *caller) put(raw []byte) (abi.Status, []byte, error) {
 	if err != nil {
 		return abi.Invalid, nil, err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	it, body, err := c.begun(p.Key)
 	if err != nil {
 		return abi.Invalid, nil, err
@@ -49,6 +51,9 @@ func (c *caller) begun(key string) (*item, *putting, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if c.over {
+		return nil, nil, errors.New("the call of the hook is over")
+	}
 	if c.puts == nil {
 		c.puts = map[*item]*putting{}
 	}
@@ -60,10 +65,15 @@ func (c *caller) begun(key string) (*item, *putting, error) {
 	return it, body, body.failed
 }
 
-// dropIncomplete forgets content that no further call has completed.
-func (c *caller) dropIncomplete() {
+// endPuts forgets content that will not be produced: that which no further call has
+// completed, and all of it when the hook has failed. A call of the plugin that was
+// given up may be under way still.
+func (c *caller) endPuts(failed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
 	for _, body := range c.puts {
-		if !body.complete {
+		if failed || !body.complete {
 			body.close()
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/sourcehost/sourcehost/host/container"
 	"github.com/sourcehost/sourcehost/host/download"
@@ -48,7 +49,7 @@ func collect(r *rawjson.Reader, capability string, refs map[reference]bool) erro
 		return r.Array(func(int) error { return collect(r, capability, refs) })
 	case '{':
 		return r.Object(func(key []byte) error {
-			switch string(key) {
+			switch member(key) {
 			case "url", "urls", "mirrors", "contenturl":
 				return collect(r, plugin.CapDownload, refs)
 			case "image":
@@ -70,13 +71,27 @@ func collect(r *rawjson.Reader, capability string, refs map[reference]bool) erro
 	return r.Skip()
 }
 
+// member returns the name that a member is looked for by. Some libraries, that of Go
+// among them, take members whose names differ in case only.
+func member(key []byte) string {
+	for _, name := range []string{
+		"url", "urls", "mirrors", "contenturl", "image", "tls", "insecure", "proxy_env", "secrets", "secret",
+		"cert_secret", "key_secret", "name", "containers-transport", "storage-location", "tls-verify",
+	} {
+		if strings.EqualFold(name, string(key)) {
+			return name
+		}
+	}
+	return ""
+}
+
 // collectTLS takes the files and the secrets that TLS settings name.
 func collectTLS(r *rawjson.Reader, refs map[reference]bool) error {
 	if r.Kind() != '{' {
 		return collect(r, plugin.CapTLS, refs)
 	}
 	return r.Object(func(key []byte) error {
-		switch string(key) {
+		switch member(key) {
 		case "cert_secret", "key_secret":
 			return collect(r, plugin.CapSecrets, refs)
 		}
@@ -92,22 +107,26 @@ func collectAll(r *rawjson.Reader, capability string, refs map[reference]bool) e
 	return r.Object(func([]byte) error { return collect(r, capability, refs) })
 }
 
-// collectImage notes which image an object names, and how it is asked for.
+// collectImage notes which image an object names, and how it is asked for: every one,
+// when it has members whose names differ in case only.
 func collectImage(r *rawjson.Reader, refs map[reference]bool) error {
 	if r.Kind() != '{' {
 		return r.Skip()
 	}
-	image := container.Image{Transport: container.Docker}
+	var names, transports []string
 	err := r.Object(func(key []byte) (err error) {
-		switch {
-		case string(key) == "name" && r.Kind() == '"':
-			image.Name, err = r.String()
-		case string(key) == "containers-transport" && r.Kind() == '"':
-			image.Transport, err = r.String()
-		case string(key) == "storage-location":
+		value := ""
+		switch name := member(key); {
+		case name == "name" && r.Kind() == '"':
+			value, err = r.String()
+			names = append(names, value)
+		case name == "containers-transport" && r.Kind() == '"':
+			value, err = r.String()
+			transports = append(transports, value)
+		case name == "storage-location":
 			refs[reference{plugin.CapImage, container.ContainersStorage + ":"}] = true
 			err = r.Skip()
-		case string(key) == "tls-verify" && r.Kind() == 'f':
+		case name == "tls-verify" && r.Kind() == 'f':
 			refs[reference{turnedOff, "true"}] = true
 			err = r.Skip()
 		default:
@@ -115,7 +134,18 @@ func collectImage(r *rawjson.Reader, refs map[reference]bool) error {
 		}
 		return err
 	})
-	refs[reference{plugin.CapImage, imageReference(&image)}] = true
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	if len(transports) == 0 {
+		transports = []string{container.Docker}
+	}
+	for _, name := range names {
+		for _, transport := range transports {
+			image := container.Image{Name: name, Transport: transport}
+			refs[reference{plugin.CapImage, imageReference(&image)}] = true
+		}
+	}
 	return err
 }
 

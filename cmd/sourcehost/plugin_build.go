@@ -13,6 +13,7 @@ import (
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
 	"github.com/sourcehost/sourcehost/internal/author/toolchain"
 	"github.com/sourcehost/sourcehost/internal/plugin"
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 // built is a plugin that was compiled and packed.
@@ -79,7 +80,7 @@ func (a *app) build(ctx context.Context, dir, out string, log io.Writer) (*built
 		return nil, &usageError{err: err}
 	}
 	manifestPath := filepath.Join(dir, "plugin.json")
-	doc, err := os.ReadFile(manifestPath)
+	doc, err := regular.ReadFile(manifestPath, maxText)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, usagef("%s is missing: it names the plugin, its hooks and what it requests; `sourcehost plugin new` writes one", manifestPath)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -12,6 +11,7 @@ import (
 	"github.com/sourcehost/sourcehost/host/config"
 	"github.com/sourcehost/sourcehost/internal/author/cases"
 	"github.com/sourcehost/sourcehost/internal/builtin"
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 // testFlags are the flags of `plugin test`.
@@ -81,7 +81,7 @@ func (a *app) subject(ctx context.Context, args []string) (subject, error) {
 		s.path, s.wasm = b.path, b.wasm
 		return s, nil
 	}
-	wasm, err := os.ReadFile(args[0])
+	wasm, err := regular.ReadFile(args[0], maxPluginFile)
 	if err != nil {
 		return s, &usageError{err: err}
 	}
@@ -125,7 +125,7 @@ func (a *app) testPlugin(ctx context.Context, args []string, f testFlags) error 
 
 // updateCase writes what happened into the case's file.
 func updateCase(r *cases.Result) error {
-	file, err := os.ReadFile(r.Case.Path)
+	file, err := regular.ReadFile(r.Case.Path, cases.MaxBytes)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/builtin"
 	"github.com/sourcehost/sourcehost/internal/plugin"
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 // inspectDocument is the document of `plugin inspect --output json`.
@@ -94,12 +94,19 @@ func (a *app) pluginBytes(ctx context.Context, name string, f registryFlags) ([]
 	return readPlugin(name)
 }
 
+// What is read of files that others have made, in bytes. A plugin may be larger than
+// the configuration allows and yet be looked at.
+const (
+	maxPluginFile = 256 << 20
+	maxText       = 16 << 20 // a manifest, the configuration
+)
+
 // readPlugin reads a plugin's file.
 func readPlugin(path string) ([]byte, error) {
 	if isDir(path) {
 		return nil, usagef("%s is a folder: build it with `sourcehost plugin build %[1]s` and name the file that this writes", path)
 	}
-	wasm, err := os.ReadFile(path)
+	wasm, err := regular.ReadFile(path, maxPluginFile)
 	if err != nil {
 		if slices.Contains(builtin.Names(), path) {
 			return nil, usagef("there is no file %s; the plugin that is part of the program is %s%[1]s", path, builtinPrefix)

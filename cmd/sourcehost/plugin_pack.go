@@ -14,6 +14,7 @@ import (
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 func (a *app) pluginPackCommand() *cobra.Command {
@@ -61,11 +62,11 @@ func oneFile(_ *cobra.Command, args []string) error {
 // pack returns the wasm file with the manifest inside, after it has passed the
 // host's checks.
 func pack(wasmPath, manifestPath string) ([]byte, *plugin.Manifest, error) {
-	wasm, err := os.ReadFile(wasmPath)
+	wasm, err := regular.ReadFile(wasmPath, maxPluginFile)
 	if err != nil {
 		return nil, nil, err
 	}
-	doc, err := os.ReadFile(manifestPath)
+	doc, err := regular.ReadFile(manifestPath, maxText)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/sourcehost/sourcehost/host/artifact"
 	"github.com/sourcehost/sourcehost/host/config"
 	"github.com/sourcehost/sourcehost/host/guest"
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 // pullFlags are the flags of pull.
@@ -125,7 +125,7 @@ func (a *app) printPin(w io.Writer, pin pinLines, f pullFlags) {
 
 // readIfThere reads a file; one that is not there is empty.
 func readIfThere(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
+	data, err := regular.ReadFile(path, maxText)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

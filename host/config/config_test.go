@@ -327,3 +327,45 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A file of some megabytes can have any number of keys, in each other and in a line.
+func TestManyKeys(t *testing.T) {
+	const n = 100_000
+	deep := "keys and arrays are nested more than 64 levels deep"
+	for name, c := range map[string]struct{ text, want string }{
+		"dotted key":    {"workers = 1\n" + strings.Repeat("plugin.", n) + "x = 1", "a.toml:2:442: " + deep},
+		"table":         {"[" + strings.Repeat("plugin.", n) + "x]\ny = 1", "a.toml:1:443: " + deep},
+		"arrays":        {"x = " + strings.Repeat("[", 9_000) + strings.Repeat("]", 9_000), "a.toml:1:1: " + deep},
+		"inline tables": {"x = " + strings.Repeat("{y = ", 9_000) + "1" + strings.Repeat("}", 9_000), "a.toml:1:316: " + deep},
+		"one line":      {"[plugin.p]\npath = \"p\"\nconfig = {a = [" + strings.Repeat(`{"é" = 1}, `, n) + "]}\nnonsense = 1", "a.toml:4:1: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			done := make(chan error, 1)
+			go func() {
+				_, err := Parse("a.toml", []byte(c.text))
+				done <- err
+			}()
+			select {
+			case err := <-done:
+				if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+					t.Errorf("the error is %.300v, want %s", err, c.want)
+				}
+			case <-time.After(30 * time.Second):
+				t.Fatal("it takes too long")
+			}
+		})
+	}
+}
+
+// The places of nodes are those that counting from the beginning of the line gives.
+func TestPlacesInALine(t *testing.T) {
+	text := "\"é\" = {\"ü\" = [1, {\"ö\" = 2}], x = \"ä\"}\n[\"ß\".\"é\"]\n\"ö\" = 1\n"
+	for key, want := range map[string]string{
+		"é": "f:1:1", "é\x00ü": "f:1:8", "é\x00ü\x000": "f:1:15", "é\x00ü\x001\x00ö": "f:1:19", "é\x00x": "f:1:30",
+		"ß": "f:2:2", "ß\x00é": "f:2:6", "ß\x00é\x00ö": "f:3:1",
+	} {
+		if got := placesOf("f", []byte(text))[key].String(); got != want {
+			t.Errorf("%q is at %s, want %s", key, got, want)
+		}
+	}
+}

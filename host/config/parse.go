@@ -44,7 +44,13 @@ func bind(main string, texts []text, builtin []string) (*File, error) {
 			mistakes = append(mistakes, syntaxMistake(t, err))
 			continue
 		}
-		docs = append(docs, document{t.path, tree, placesOf(t.path, t.data)})
+		places := placesOf(t.path, t.data)
+		if way := tooDeep(nil, tree); way != nil {
+			at, _ := places.Nearest(way...)
+			mistakes = append(mistakes, Mistake{at, fmt.Sprintf("keys and arrays are nested more than %d levels deep", maxDepth)})
+			continue
+		}
+		docs = append(docs, document{t.path, tree, places})
 	}
 	f := &File{Places: Places{}}
 	for _, t := range texts {

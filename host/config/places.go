@@ -65,8 +65,14 @@ func (p Places) Nearest(way ...string) (Place, bool) {
 	return Place{}, false
 }
 
+// maxDepth is how deep keys may be nested. What is deeper is refused, and has no place.
+const maxDepth = 64
+
 // note records the place of a way, and of the tables around it, unless known.
 func (p Places) note(way []string, at Place) {
+	if len(way) > maxDepth {
+		return
+	}
 	for i := range way {
 		if key := id(way[:i+1]); p[key] == (Place{}) {
 			p[key] = at
@@ -101,6 +107,30 @@ func within(way []string, v any, visit func(way []string)) {
 	}
 }
 
+// tooDeep returns the way to a value that is nested deeper than maxDepth, nil when there
+// is none.
+func tooDeep(way []string, v any) (deep []string) {
+	if len(way) > maxDepth {
+		return way
+	}
+	way = slices.Clip(way)
+	switch v := v.(type) {
+	case map[string]any:
+		for key, v := range v {
+			if deep = tooDeep(append(way, key), v); deep != nil {
+				return deep
+			}
+		}
+	case []any:
+		for i, v := range v {
+			if deep = tooDeep(append(way, strconv.Itoa(i)), v); deep != nil {
+				return deep
+			}
+		}
+	}
+	return nil
+}
+
 // placesOf walks a document that was found valid before.
 func placesOf(path string, data []byte) Places {
 	w := walker{path: path, places: Places{}, tables: map[string]int{}, starts: lineStarts(data)}
@@ -124,12 +154,14 @@ type walker struct {
 	places Places
 	tables map[string]int // how many tables an array of tables has so far
 	starts []int          // the offset of each line
+	last   Place          // of the node before
+	offset int            // at which it begins
 }
 
 // header notes the key of a table and returns the way to it.
 func (w *walker) header(e *unstable.Node) []string {
 	var way []string
-	for it := e.Key(); it.Next(); {
+	for it := e.Key(); it.Next() && len(way) <= maxDepth; {
 		way = append(way, string(it.Node().Data))
 		at := w.at(it.Node())
 		w.places.note(way, at)
@@ -147,7 +179,7 @@ func (w *walker) header(e *unstable.Node) []string {
 
 func (w *walker) keyValue(at []string, e *unstable.Node) {
 	way := slices.Clip(at)
-	for it := e.Key(); it.Next(); {
+	for it := e.Key(); it.Next() && len(way) <= maxDepth; {
 		way = append(way, string(it.Node().Data))
 		w.places.note(way, w.at(it.Node()))
 	}
@@ -156,6 +188,9 @@ func (w *walker) keyValue(at []string, e *unstable.Node) {
 
 // value notes what lies within a value.
 func (w *walker) value(way []string, v *unstable.Node) {
+	if len(way) > maxDepth {
+		return
+	}
 	way = slices.Clip(way)
 	switch v.Kind {
 	case unstable.InlineTable:
@@ -180,9 +215,17 @@ func (w *walker) value(way []string, v *unstable.Node) {
 	}
 }
 
-// at is the place of a node.
+// at is the place of a node. Nodes come in the order of the text, so that columns are
+// counted on from the one before: a line can have any number of them.
 func (w *walker) at(n *unstable.Node) Place {
-	return placeAt(w.path, w.Data(), w.starts, int(n.Raw.Offset))
+	offset := int(n.Raw.Offset)
+	if l := w.last; l.Line > 0 && offset >= w.offset && (l.Line == len(w.starts) || offset < w.starts[l.Line]) {
+		l.Column += utf8.RuneCount(w.Data()[w.offset:offset])
+		w.last, w.offset = l, offset
+		return l
+	}
+	w.last, w.offset = placeAt(w.path, w.Data(), w.starts, offset), offset
+	return w.last
 }
 
 // lineStarts returns the offset of each line.

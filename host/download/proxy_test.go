@@ -150,12 +150,27 @@ func TestProxyDoesNotHideAddresses(t *testing.T) {
 		}
 		return nil
 	}})
-	req := e.request("http://169.254.169.254/latest/meta-data")
-	req.Proxy = proxy.URL()
-	info, err, target := e.fetchReq(req)
-	want{kind: KindDenied, attempts: 0, text: errLinkLocal.Error()}.check(t, info, err, target)
+	for _, host := range []string{
+		"169.254.169.254", "169.254.169.254.", "[::ffff:169.254.169.254]", "[fe80::1%25eth0]",
+		"2852039166", "0xA9FEA9FE", "0251.0376.0251.0376", "169.254.43518", "169.16689662", "0xa9.254.0251.254",
+		"\uff11\uff16\uff19.254.169.254", "169\u3002254\u3002169\u3002254",
+	} {
+		req := e.request("http://" + host + "/latest/meta-data")
+		req.Proxy = proxy.URL()
+		info, err, target := e.fetchReq(req)
+		want{kind: KindDenied, attempts: 0, text: errLinkLocal.Error()}.check(t, info, err, target)
+	}
 	if len(proxy.Log()) != 0 {
 		t.Error("the proxy was asked")
+	}
+}
+
+// What is no address in any form is left to name servers.
+func TestNotLiteral(t *testing.T) {
+	for _, host := range []string{"4294967296", "1.2.3.256", "1.2.65536", "1.2.3.4.5", "08", "0b1", "1_0", "0x", "x.1", "1.", "1..1", "example"} {
+		if at, ok := literal(&url.URL{Scheme: "http", Host: host}); ok != (host == "1.") {
+			t.Errorf("%s is the address %v", host, at)
+		}
 	}
 }
 

@@ -126,6 +126,8 @@ func TestRangesOtherwiseWrong(t *testing.T) {
 		"multipart":    {"Content-Range": "", "Content-Type": "multipart/byteranges; boundary=x"},
 		"other unit":   {"Content-Range": "lines 20000-59999/60000"},
 		"other length": {"Content-Range": "bytes 20000-59998/60000", "Content-Length": "40000"},
+		"other start":  {"Content-Range": "bytes 0-39999/60000"},
+		"later start":  {"Content-Range": "bytes 20001-60000/60001"},
 		"more":         {"Too": "long"},
 	} {
 		e := newEnv(t, hosttest.HTTP, Config{})

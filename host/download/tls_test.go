@@ -1,9 +1,11 @@
 package download
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/sourcehost/sourcehost/host/hosttest"
@@ -105,11 +107,21 @@ func TestPEMErrors(t *testing.T) {
 	other := e.issue(hosttest.Leaf{Name: "other"})
 	empty, damaged := file("empty.pem", ""), file("damaged.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 	missing := filepath.Join(dir, "missing.pem")
+	pipe, endless := filepath.Join(dir, "pipe.pem"), filepath.Join(dir, "endless.pem")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink("/dev/zero", endless), os.Truncate(file("huge.pem", ""), 1<<40)); err != nil {
+		t.Fatal(err)
+	}
+	huge := filepath.Join(dir, "huge.pem")
 	rows := []struct{ ca, cert, key, path string }{
 		{ca: missing, path: missing},
 		{ca: empty, path: empty},
 		{ca: damaged, path: damaged},
 		{ca: dir, path: dir},
+		{ca: pipe, path: pipe},
+		{ca: endless, path: endless},
+		{ca: huge, path: huge},
+		{cert: client.Cert, key: pipe, path: pipe},
+		{cert: huge, key: client.Key, path: huge},
 		{cert: missing, key: client.Key, path: missing},
 		{cert: client.Cert, key: missing, path: missing},
 		{cert: client.Cert, key: other.Key, path: other.Key},

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 // tlsFiles are the PEM files that a request names.
@@ -59,6 +61,10 @@ func identify(what, path string) (fileID, error) {
 	return fileID{path: path, mod: st.ModTime(), size: st.Size()}, nil
 }
 
+// maxPEM is the largest file with certificates or keys that is read, in bytes: the
+// system's authorities take a quarter of a megabyte.
+const maxPEM = 16 << 20
+
 // config makes the TLS configuration, reading the files.
 func (s tlsSettings) config() (*tls.Config, error) {
 	conf := &tls.Config{
@@ -90,7 +96,7 @@ func (s tlsSettings) config() (*tls.Config, error) {
 
 // poolWith returns the system's authorities together with those in the file.
 func poolWith(path string) (*x509.CertPool, error) {
-	data, err := os.ReadFile(path)
+	data, err := regular.ReadFile(path, maxPEM)
 	if err != nil {
 		return nil, fmt.Errorf("the CA file cannot be read: %w", err)
 	}
@@ -144,7 +150,7 @@ func textOf(what string, file fileID, secret string) (name string, text []byte, 
 	if secret != "" {
 		return "of a secret", []byte(secret), nil
 	}
-	if text, err = os.ReadFile(file.path); err != nil {
+	if text, err = regular.ReadFile(file.path, maxPEM); err != nil {
 		return "", nil, fmt.Errorf("the %s cannot be read: %w", what, err)
 	}
 	return file.path, text, nil

@@ -347,6 +347,19 @@ func testDeniedCall(t *testing.T, newPool poolMaker) {
 	wantError(t, err, Reported, abi.Prepare, fmt.Sprintf("the hook returned %d", abi.Unsupported))
 }
 
+// A fault of the host in the middle of an operation costs the call that asked for it.
+func TestHostThatPanics(t *testing.T) { everywhere(t, testHostThatPanics) }
+
+func testHostThatPanics(t *testing.T, newPool poolMaker) {
+	pool := newPool(t, "ask", Limits{})
+	h := &fakeHost{call: func(context.Context, string, []byte) (abi.Status, []byte) { panic("the fault") }}
+	_, err := pool.Call(context.Background(), abi.Prepare, nil, h)
+	wantError(t, err, Trap, abi.Prepare, "the fault")
+	h.call = func(context.Context, string, []byte) (abi.Status, []byte) { return abi.Denied, nil }
+	_, err = pool.Call(context.Background(), abi.Prepare, nil, h)
+	wantError(t, err, Reported, abi.Prepare, fmt.Sprintf("the hook returned %d", abi.Denied))
+}
+
 // compileBomb makes a module of functions whose chains of branches cost the
 // compiler time that grows with the square of their length.
 func compileBomb(functions, size int) []byte {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -69,8 +70,15 @@ func (w *worker) close() {
 	w.proc.Conn.Close()
 }
 
-// converse calls a hook and does what the guest asks for until it is done.
-func (w *worker) converse(st *callState, hook abi.Hook) said {
+// converse calls a hook and does what the guest asks for until it is done. A fault of
+// the host while it answers costs the call, as one in a host function does where the
+// guest runs in this process.
+func (w *worker) converse(st *callState, hook abi.Hook) (out said) {
+	defer func() {
+		if r := recover(); r != nil {
+			out = said{failed: &Error{Cause: Trap, Err: fmt.Errorf("the host failed to answer: %v", r), Stack: string(debug.Stack())}}
+		}
+	}()
 	conn := w.proc.Conn
 	if err := frame.Write(conn, frame.Call, frame.AppendCall(nil, hook), st.input); err != nil {
 		// Why it is gone is still to be read.

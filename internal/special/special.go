@@ -6,15 +6,27 @@ package special
 
 import "net/netip"
 
-// nat64 is how gateways write IPv4 addresses for IPv6 hosts (RFC 6052).
-var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+// embedding are the prefixes under which an IPv6 address holds an IPv4 address, and at
+// which of its bytes: a gateway or a tunnel leads on to that.
+var embedding = []struct {
+	prefix netip.Prefix
+	at     int
+}{
+	{netip.MustParsePrefix("64:ff9b::/96"), 12},    // NAT64 (RFC 6052)
+	{netip.MustParsePrefix("64:ff9b:1::/48"), 12},  // NAT64 of a network's own (RFC 8215)
+	{netip.MustParsePrefix("2002::/16"), 2},        // 6to4 (RFC 3056)
+	{netip.MustParsePrefix("::ffff:0:0:0/96"), 12}, // translated (RFC 2765)
+	{netip.MustParsePrefix("::/96"), 12},           // compatible (RFC 4291, 2.5.5.1)
+}
 
 // plain undoes the ways in which an IPv4 address can be written in IPv6.
 func plain(ip netip.Addr) netip.Addr {
 	ip = ip.Unmap().WithZone("")
-	if nat64.Contains(ip) {
-		b := ip.As16()
-		return netip.AddrFrom4([4]byte(b[12:]))
+	for _, e := range embedding {
+		if e.prefix.Contains(ip) && ip != netip.IPv6Loopback() && !ip.IsUnspecified() {
+			b := ip.As16()
+			return netip.AddrFrom4([4]byte(b[e.at:]))
+		}
 	}
 	return ip
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/sourcehost/sourcehost/internal/nearest"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 	"github.com/sourcehost/sourcehost/internal/rawjson"
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 // Case is a case file. docs/plugins.md describes each field.
@@ -172,8 +173,11 @@ func escapeGlob(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
+// MaxBytes is the largest case file.
+const MaxBytes = 64 << 20
+
 func read(path string) (*Case, error) {
-	data, err := os.ReadFile(path)
+	data, err := regular.ReadFile(path, MaxBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,7 @@ func main() {}
 type script struct {
 	log    string   // a line that it logs; $PAGE stands for the number of items
 	calls  []string // "op request" each; the outcome is logged
+	tell   string   // a text; whether it is in a result of calls is logged, but not the text
 	trapOn string   // traps when an item with this key is in the page
 	loop   bool     // never returns
 	output string   // written as it stands
@@ -72,6 +73,8 @@ func (s *script) read(r *rawjson.Reader) error {
 				s.calls = append(s.calls, c)
 				return err
 			})
+		case "tell":
+			s.tell, err = r.String()
 		case "trap_on":
 			s.trapOn, err = r.String()
 		case "loop":
@@ -128,6 +131,9 @@ func (s *script) run(h abi.Hook, page *abi.Page) uint32 {
 		op, req, _ := strings.Cut(c, " ")
 		status, result := ask(op, req)
 		say(op + " -> " + status.String() + " " + string(result))
+		if s.tell != "" && strings.Contains(string(result), s.tell) {
+			say("the plugin can tell")
+		}
 	}
 	for _, it := range page.Items {
 		if it.Key == s.trapOn {
