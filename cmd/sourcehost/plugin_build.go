@@ -98,7 +98,7 @@ func (a *app) build(ctx context.Context, dir, out string, log io.Writer) (*built
 	if err != nil {
 		return nil, err
 	}
-	packed, _, err := packBytes(m.Name+".wasm", wasm, manifestPath, doc)
+	packed, _, err := a.packBytes(m.Name+".wasm", wasm, manifestPath, doc)
 	if err != nil {
 		return nil, &usageError{err: err}
 	}
