@@ -86,9 +86,9 @@ func (a *app) build(ctx context.Context, dir, out string, log io.Writer) (*built
 	if err != nil {
 		return nil, &usageError{err: err}
 	}
-	m, err := plugin.ParseManifest(doc)
+	m, err := parseManifest(manifestPath, doc)
 	if err != nil {
-		return nil, &usageError{err: fmt.Errorf("%s: %w", manifestPath, err)}
+		return nil, &usageError{err: err}
 	}
 	wasm, err := lang.Compile(ctx, dir, log)
 	var missing *toolchain.MissingError

@@ -6,12 +6,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sourcehost/sourcehost/host/config"
 	"github.com/sourcehost/sourcehost/internal/author/cases"
 	"github.com/sourcehost/sourcehost/internal/builtin"
+	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
 // testFlags are the flags of `plugin test`.
@@ -106,6 +108,9 @@ func (a *app) testPlugin(ctx context.Context, args []string, f testFlags) error 
 	if _, err := checkPlugin(s.path, s.wasm); err != nil {
 		return err
 	}
+	if err := bench.Check(all); err != nil {
+		return &usageError{err: err}
+	}
 	report := newTestReport(a.stdout, bench.Limits, f)
 	var failed error
 	err = bench.Run(ctx, all, func(r *cases.Result) {
@@ -144,25 +149,38 @@ func (a *app) bench(s subject) (*cases.Bench, error) {
 	}
 	return &cases.Bench{
 		Name: s.path, Wasm: s.wasm, Limits: limits(file.Limits).Effective(), CacheDir: a.cacheDir(file.CacheDir), Prepared: preparedSchema,
+		Sources: slices.Concat(builtinSources(), sortedKeys(file.Source)),
 	}, nil
+}
+
+// builtinManifests are the manifests of the plugins that are part of the program.
+func builtinManifests() []*plugin.Manifest {
+	embedded, err := builtin.Plugins()
+	if err != nil {
+		return nil
+	}
+	var all []*plugin.Manifest
+	for _, p := range embedded {
+		if m, err := cases.Manifest(p.Wasm); err == nil {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+func builtinSources() (names []string) {
+	for _, m := range builtinManifests() {
+		names = append(names, m.Sources...)
+	}
+	return names
 }
 
 // preparedSchema is what descriptions of a source must satisfy according to the
 // built-in plugin that serves it.
 func preparedSchema(source string) []byte {
-	embedded, err := builtin.Plugins()
-	if err != nil {
-		return nil
-	}
-	for _, p := range embedded {
-		m, err := cases.Manifest(p.Wasm)
-		if err != nil {
-			continue
-		}
-		for _, s := range m.Sources {
-			if s == source {
-				return m.Prepared
-			}
+	for _, m := range builtinManifests() {
+		if slices.Contains(m.Sources, source) {
+			return m.Prepared
 		}
 	}
 	return nil

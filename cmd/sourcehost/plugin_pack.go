@@ -73,11 +73,21 @@ func (a *app) pack(wasmPath, manifestPath string) ([]byte, *plugin.Manifest, err
 	return a.packBytes(wasmPath, wasm, manifestPath, doc)
 }
 
-// packBytes is pack with the files' contents; the paths are for errors.
-func (a *app) packBytes(wasmPath string, wasm []byte, manifestPath string, doc []byte) ([]byte, *plugin.Manifest, error) {
+// parseManifest reads a plugin manifest's file; what is wrong is reported with its
+// line and column.
+func parseManifest(path string, doc []byte) (*plugin.Manifest, error) {
 	m, err := plugin.ParseManifest(doc)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", manifestPath, err)
+		return nil, plugin.Locate(path, doc, err)
+	}
+	return m, nil
+}
+
+// packBytes is pack with the files' contents; the paths are for errors.
+func (a *app) packBytes(wasmPath string, wasm []byte, manifestPath string, doc []byte) ([]byte, *plugin.Manifest, error) {
+	m, err := parseManifest(manifestPath, doc)
+	if err != nil {
+		return nil, nil, err
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, doc); err != nil {

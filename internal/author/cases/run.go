@@ -23,6 +23,8 @@ type Bench struct {
 	Limits guest.Limits
 	// CacheDir is the folder for compiled plugins; empty means none.
 	CacheDir string
+	// Sources are the sources that are known beside the plugin's own, for Check.
+	Sources []string
 	// Prepared returns the schema that descriptions of a source must satisfy when
 	// the plugin under test does not serve it, or nothing. It may be nil.
 	Prepared func(source string) []byte
