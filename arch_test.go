@@ -127,7 +127,7 @@ var rules = []rule{
 		reason: "the kit knows the contract, and no plugin in particular",
 	},
 	{
-		packages: []string{"internal/author/scaffold", "internal/author/toolchain"}, only: []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
+		packages: []string{"internal/author/scaffold", "internal/author/toolchain"}, only: []string{"internal/nearest"}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "files and compilers: nothing of a plugin is run there",
 	},
 	{

@@ -74,8 +74,8 @@ func (p *policy) allowAddr(capability string, at netip.AddrPort) error {
 	if here {
 		what = "an address of this machine"
 	}
-	return &deniedError{fmt.Sprintf("%s is %s, which the plugin %s is not granted: if it should be, add %s = [\"http://%s/\"], or with https, to [plugin.%s.grant] in the configuration",
-		at.Addr(), what, p.plugin, capability, at, p.plugin)}
+	return &deniedError{fmt.Sprintf("%s is %s, which the plugin %s is not granted: if it should be, %s, or with https",
+		at.Addr(), what, p.plugin, p.howTo(capability, "http://"+at.String()+"/"))}
 }
 
 // namesAddr reports whether a grant names the address and port literally.

@@ -15,6 +15,7 @@ import (
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/builtin"
+	"github.com/sourcehost/sourcehost/internal/nearest"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
@@ -118,6 +119,9 @@ func builtinWasm(name string) ([]byte, error) {
 		if p.Name == name {
 			return p.Wasm, nil
 		}
+	}
+	if near := nearest.Name(name, builtin.Names()); near != "" {
+		return nil, usagef("there is no built-in plugin %q; did you mean %s%s?", name, builtinPrefix, near)
 	}
 	return nil, usagef("there is no built-in plugin %q; there are %s", name, strings.Join(builtin.Names(), ", "))
 }

@@ -272,8 +272,13 @@ func TestLoadErrors(t *testing.T) {
 	if _, err := Load(missing); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
 		t.Errorf("a missing file: %v", err)
 	}
-	if _, err := LoadFound(missing, nil); !errors.Is(err, fs.ErrNotExist) {
+	want := "the configuration file " + missing + ", which --config names, does not exist"
+	if _, err := LoadFound(missing, nil); !errors.Is(err, fs.ErrNotExist) || err.Error() != want {
 		t.Errorf("a missing file that a flag names: %v", err)
+	}
+	want = "the configuration file " + missing + ", which $SOURCEHOST_CONFIG names, does not exist"
+	if _, err := LoadFound("", func(string) string { return missing }); !errors.Is(err, fs.ErrNotExist) || err.Error() != want {
+		t.Errorf("a missing file that a variable names: %v", err)
 	}
 	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a folder: %v", err)
