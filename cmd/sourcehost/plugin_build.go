@@ -24,6 +24,7 @@ type built struct {
 
 func (a *app) pluginBuildCommand() *cobra.Command {
 	var out string
+	var debug bool
 	cmd := &cobra.Command{
 		Use:   "build [DIR]",
 		Short: "Compile a plugin with its language's own toolchain and pack it",
@@ -31,6 +32,9 @@ func (a *app) pluginBuildCommand() *cobra.Command {
 its language, puts DIR/plugin.json into it, checks it as the host does when it loads
 it, and writes it to DIR/dist/NAME.wasm. The commands that it runs are printed. When
 a toolchain is missing it says what to install.
+
+With --debug the functions keep their names, which the stack of a plugin that broke off
+shows; the file is larger, and is DIR/dist/NAME.debug.wasm.
 
 It knows a folder by its files: *.go (Go), src/lib.rs (Rust), assembly/index.ts
 (AssemblyScript), plugin.c (C). For any other toolchain there is 'plugin pack'.`,
@@ -40,16 +44,21 @@ It knows a folder by its files: *.go (Go), src/lib.rs (Rust), assembly/index.ts
 		ValidArgsFunction: completeDirs,
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "write the plugin to `OUT` (default DIR/dist/NAME.wasm)")
+	debugFlag(cmd, &debug)
 	output := outputFlag(cmd)
 	jsonFlag(cmd, output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		b, err := a.build(cmd.Context(), dirOf(args), out, a.stderr)
+		b, err := a.build(cmd.Context(), dirOf(args), out, debug, a.stderr)
 		if err != nil {
 			return err
 		}
 		return a.inspect(b.path, b.wasm, *output)
 	}
 	return cmd
+}
+
+func debugFlag(cmd *cobra.Command, debug *bool) {
+	cmd.Flags().BoolVar(debug, "debug", false, "keep the names of functions, for the stack of a plugin that breaks off")
 }
 
 // optionalDir is the check for commands that take a folder or none.
@@ -73,7 +82,7 @@ func dirOf(args []string) string {
 
 // build compiles and packs the plugin in dir. What the toolchain is told goes to
 // log. An empty out means the usual place.
-func (a *app) build(ctx context.Context, dir, out string, log io.Writer) (*built, error) {
+func (a *app) build(ctx context.Context, dir, out string, debug bool, log io.Writer) (*built, error) {
 	lang, err := toolchain.Detect(dir)
 	if err != nil {
 		return nil, &usageError{err: err}
@@ -90,7 +99,7 @@ func (a *app) build(ctx context.Context, dir, out string, log io.Writer) (*built
 	if err != nil {
 		return nil, &usageError{err: err}
 	}
-	wasm, err := lang.Compile(ctx, dir, log)
+	wasm, err := lang.Compile(ctx, dir, toolchain.Options{Debug: debug}, log)
 	var missing *toolchain.MissingError
 	if errors.As(err, &missing) {
 		return nil, &usageError{err: err}
@@ -103,7 +112,11 @@ func (a *app) build(ctx context.Context, dir, out string, log io.Writer) (*built
 		return nil, &usageError{err: err}
 	}
 	if out == "" {
-		out = filepath.Join(dir, "dist", m.Name+".wasm")
+		name := m.Name + ".wasm"
+		if debug {
+			name = m.Name + ".debug.wasm" // not what is shared
+		}
+		out = filepath.Join(dir, "dist", name)
 		if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 			return nil, err
 		}

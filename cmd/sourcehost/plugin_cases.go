@@ -18,8 +18,8 @@ import (
 
 // testFlags are the flags of `plugin test`.
 type testFlags struct {
-	update, watch, verbose bool
-	output                 *format
+	update, watch, verbose, debug bool
+	output                        *format
 }
 
 func (a *app) pluginTestCommand() *cobra.Command {
@@ -31,7 +31,9 @@ func (a *app) pluginTestCommand() *cobra.Command {
 for as the files say, and compares what comes of it with what they expect. The plugin
 runs as it does in a fetch; what it asks for is judged by what its manifest requests.
 For each case it prints the time of each hook and the memory used, with their limits,
-and every operation with its sizes and time, and where something differs, how.
+and every operation with its sizes and time, and where something differs, how. Where a
+plugin broke off it prints its stack, with the names of functions when it was built with
+--debug.
 
 DIR is the folder of a plugin, which is built first. CASES is a case file or a folder
 of them, "cases" beside the plugin otherwise. docs/plugins.md describes the format.
@@ -49,6 +51,7 @@ The exit status is 1 when a case fails.`,
 	cmd.Flags().BoolVar(&f.update, "update", false, "write what happens into the case files, as what they expect")
 	cmd.Flags().BoolVar(&f.watch, "watch", false, "build and run again whenever a file changes, until interrupted")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "also print the log of the plugin, and all operations of a case, not 20 only")
+	debugFlag(cmd, &f.debug)
 	f.output = outputFlag(cmd)
 	jsonFlag(cmd, f.output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -67,7 +70,7 @@ type subject struct {
 }
 
 // subject reads or builds the plugin that arguments name.
-func (a *app) subject(ctx context.Context, args []string) (subject, error) {
+func (a *app) subject(ctx context.Context, args []string, debug bool) (subject, error) {
 	s := subject{path: args[0], cases: filepath.Join(args[0], "cases")}
 	if !isDir(args[0]) {
 		s.cases = filepath.Join(filepath.Dir(args[0]), "cases")
@@ -76,12 +79,15 @@ func (a *app) subject(ctx context.Context, args []string) (subject, error) {
 		s.cases = args[1]
 	}
 	if isDir(args[0]) {
-		b, err := a.build(ctx, args[0], "", a.stderr)
+		b, err := a.build(ctx, args[0], "", debug, a.stderr)
 		if err != nil {
 			return s, err
 		}
 		s.path, s.wasm = b.path, b.wasm
 		return s, nil
+	}
+	if debug {
+		return s, usagef("%s is built already: --debug is for the folder of a plugin", args[0])
 	}
 	wasm, err := os.ReadFile(args[0])
 	if err != nil {
@@ -93,7 +99,7 @@ func (a *app) subject(ctx context.Context, args []string) (subject, error) {
 
 // testPlugin runs the cases once.
 func (a *app) testPlugin(ctx context.Context, args []string, f testFlags) error {
-	s, err := a.subject(ctx, args)
+	s, err := a.subject(ctx, args, f.debug)
 	if err != nil {
 		return err
 	}

@@ -98,15 +98,43 @@ func (t *testReport) add(r *cases.Result) {
 	for _, line := range r.Differs {
 		indented(t.w, "%s", text.Clean(line))
 	}
-	if r.Stack != "" {
-		for line := range strings.Lines(r.Stack) {
-			indented(t.w, "at %s", text.Clean(strings.TrimRight(line, "\n")))
-		}
-	}
+	t.stack(r)
 	if t.flags.verbose {
 		for _, line := range r.Got.Log {
 			indented(t.w, "log %s", text.Clean(line))
 		}
+	}
+}
+
+// stack prints where a hook broke off, and what the plugin said about it.
+func (t *testReport) stack(r *cases.Result) {
+	if r.Stack == "" {
+		return
+	}
+	for _, line := range r.Got.Log {
+		if strings.HasPrefix(line, "error ") && !t.flags.verbose { // else all of the log is printed
+			indented(t.w, "log %s", text.Clean(line))
+		}
+	}
+	printStack(t.w, r.Stack)
+}
+
+// printStack prints frames, or the trace of Go's runtime as it stands.
+func printStack(w io.Writer, stack string) {
+	for line := range strings.Lines(stack) {
+		line, indent := strings.CutPrefix(strings.TrimRight(line, "\n"), "\t")
+		switch {
+		case line == "":
+		case indent:
+			indented(w, "    %s", text.Clean(line))
+		case strings.HasPrefix(line, "."): // the module has no name
+			indented(w, "at %s", text.Clean(line[1:]))
+		default:
+			indented(w, "%s", text.Clean(line))
+		}
+	}
+	if guest.Nameless(stack) {
+		indented(w, "these are numbers of functions: with --debug they have names")
 	}
 }
 

@@ -140,7 +140,7 @@ func isThere(path string) bool {
 // trialBytes reads a plugin, or builds the one in a folder.
 func (a *app) trialBytes(ctx context.Context, path string) ([]byte, error) {
 	if !isReference(path) && isDir(path) {
-		b, err := a.build(ctx, path, "", a.stderr)
+		b, err := a.build(ctx, path, "", false, a.stderr)
 		if err != nil {
 			return nil, err
 		}

@@ -126,9 +126,15 @@ func (e *CompileError) Error() string {
 // Unwrap returns why the program ended.
 func (e *CompileError) Unwrap() error { return e.Err }
 
+// Options say how to compile.
+type Options struct {
+	// Debug keeps the names of functions, which the stack of a trap then shows.
+	Debug bool
+}
+
 // Compile compiles the plugin in dir and returns the module, without a plugin
 // manifest. Each command is written to log, as a user could type it.
-func (l Language) Compile(ctx context.Context, dir string, log io.Writer) ([]byte, error) {
+func (l Language) Compile(ctx context.Context, dir string, o Options, log io.Writer) ([]byte, error) {
 	tmp, err := os.MkdirTemp("", "sourcehost-build-")
 	if err != nil {
 		return nil, err
@@ -138,7 +144,7 @@ func (l Language) Compile(ctx context.Context, dir string, log io.Writer) ([]byt
 		return nil, err
 	}
 	out := filepath.Join(tmp, "plugin.wasm")
-	commands, err := l.compile(&tools{ctx: ctx}, dir, out)
+	commands, err := l.compile(&tools{ctx: ctx, debug: o.Debug}, dir, out)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +188,23 @@ func (c command) run(ctx context.Context, dir string) error {
 }
 
 // tools finds programs.
-type tools struct{ ctx context.Context }
+type tools struct {
+	ctx   context.Context
+	debug bool
+}
+
+// unless returns the one word, or the other when names are to be kept; none for
+// an empty one.
+func (t *tools) unless(release, debug string) []string {
+	word := release
+	if t.debug {
+		word = debug
+	}
+	if word == "" {
+		return nil
+	}
+	return []string{word}
+}
 
 // find returns the path of a program.
 func (t *tools) find(program, install string) (string, error) {

@@ -60,7 +60,7 @@ func TestMissing(t *testing.T) {
 		"c": "clang is missing: install it with `apt-get install clang lld`", "assemblyscript": "node is missing: install it with `apt-get install nodejs npm`",
 	}
 	for _, l := range Languages() {
-		_, err := l.Compile(t.Context(), t.TempDir(), io.Discard)
+		_, err := l.Compile(t.Context(), t.TempDir(), Options{}, io.Discard)
 		var missing *MissingError
 		if !errors.As(err, &missing) || !strings.HasPrefix(err.Error(), want[l.Name]) {
 			t.Errorf("%s: %v, want %q", l.Name, err, want[l.Name])
