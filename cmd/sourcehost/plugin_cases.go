@@ -36,7 +36,8 @@ plugin broke off it prints its stack, with the names of functions when it was bu
 --debug.
 
 DIR is the folder of a plugin, which is built first. CASES is a case file or a folder
-of them, "cases" beside the plugin otherwise. docs/plugins.md describes the format.
+of them, otherwise "cases" beside the plugin, or beside the plugin.json of the folder
+above, as for dist/NAME.wasm. docs/plugins.md describes the format.
 The exit status is 1 when a case fails.`,
 		Example: `  sourcehost plugin test .
   sourcehost plugin test --watch .
@@ -71,10 +72,7 @@ type subject struct {
 
 // subject reads or builds the plugin that arguments name.
 func (a *app) subject(ctx context.Context, args []string, debug bool) (subject, error) {
-	s := subject{path: args[0], cases: filepath.Join(args[0], "cases")}
-	if !isDir(args[0]) {
-		s.cases = filepath.Join(filepath.Dir(args[0]), "cases")
-	}
+	s := subject{path: args[0], cases: casesOf(args[0])}
 	if len(args) > 1 {
 		s.cases = args[1]
 	}
@@ -95,6 +93,21 @@ func (a *app) subject(ctx context.Context, args []string, debug bool) (subject, 
 	}
 	s.wasm = wasm
 	return s, nil
+}
+
+// casesOf is the folder with the cases of a plugin, a folder or a file: beside it, or,
+// for a file in "dist", where builds go, beside the plugin.json above.
+func casesOf(path string) string {
+	dir := path
+	if !isDir(path) {
+		dir = filepath.Dir(path)
+	}
+	beside := filepath.Join(dir, "cases")
+	above := filepath.Join(dir, "..")
+	if isDir(path) || isDir(beside) || !isThere(filepath.Join(above, "plugin.json")) {
+		return beside
+	}
+	return filepath.Join(above, "cases")
 }
 
 // testPlugin runs the cases once.
