@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
-	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/builtin"
 	"github.com/sourcehost/sourcehost/internal/nearest"
@@ -128,9 +127,9 @@ func builtinWasm(name string) ([]byte, error) {
 
 // inspect prints all about a plugin.
 func (a *app) inspect(name string, wasm []byte, output format) error {
-	p, err := guest.NewRuntime(guest.Config{}).Load(guest.Source{Name: name, Wasm: wasm})
+	p, err := checkPlugin(name, wasm)
 	if err != nil {
-		return &usageError{err: err}
+		return err
 	}
 	imports, exports := p.Interface()
 	if output == formatJSON {

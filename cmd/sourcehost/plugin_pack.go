@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
+	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
@@ -79,6 +80,13 @@ func parseManifest(path string, doc []byte) (*plugin.Manifest, error) {
 	m, err := plugin.ParseManifest(doc)
 	if err != nil {
 		return nil, plugin.Locate(path, doc, err)
+	}
+	var errs []error
+	for _, p := range host.CheckSchemas(m) {
+		errs = append(errs, &plugin.Problem{Field: p.Field, Element: -1, Pointer: p.Pointer, Message: p.Message})
+	}
+	if len(errs) > 0 {
+		return nil, plugin.Locate(path, doc, errors.Join(errs...))
 	}
 	return m, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
+	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/host/artifact"
 	"github.com/sourcehost/sourcehost/host/config"
 	"github.com/sourcehost/sourcehost/host/guest"
@@ -58,11 +59,14 @@ else is in the file stays, so that grants are never changed by it.`,
 	return cmd
 }
 
-// checkPlugin checks a plugin as the host does when it loads it.
+// checkPlugin checks a plugin as the host does when it loads it, and its schemas.
 func checkPlugin(name string, wasm []byte) (*guest.Plugin, error) {
 	p, err := guest.NewRuntime(guest.Config{}).Load(guest.Source{Name: name, Wasm: wasm})
 	if err != nil {
 		return nil, &usageError{err: err}
+	}
+	if wrong := host.CheckSchemas(p.Manifest()); len(wrong) > 0 {
+		return nil, usagef("plugin %s: its manifest: %s", name, wrong[0])
 	}
 	return p, nil
 }

@@ -113,6 +113,9 @@ func (t *trialFlags) load(ctx context.Context, a *app, arg string) (host.Plugin,
 	if err != nil {
 		return host.Plugin{}, nil, usagef("%s: %w", path, err)
 	}
+	if wrong := host.CheckSchemas(m); len(wrong) > 0 {
+		return host.Plugin{}, nil, usagef("%s: the plugin's manifest is wrong: %s", path, wrong[0])
+	}
 	if name == "" {
 		name = m.Name
 	}

@@ -18,13 +18,37 @@ type Problem struct {
 	// Element is the index of the element of Field that is wrong, -1 for the field
 	// as a whole.
 	Element int
+	// Pointer is a JSON pointer (RFC 6901) into the value of Field, or empty.
+	Pointer string
 	// Message says what was expected and what was found.
 	Message string
 	err     error // of the reader of JSON
 }
 
 // Error returns one line.
-func (p *Problem) Error() string { return "plugin manifest: " + p.Field + ": " + p.Message }
+func (p *Problem) Error() string { return "plugin manifest: " + p.text() }
+
+func (p *Problem) text() string {
+	if p.Pointer != "" {
+		return p.Field + ": " + shorten(p.Pointer) + ": " + p.Message
+	}
+	return p.Field + ": " + p.Message
+}
+
+// way leads to what is wrong.
+func (p *Problem) way() []string {
+	way := wayOf(p.Field)
+	if p.Element >= 0 {
+		way = append(way, strconv.Itoa(p.Element))
+	}
+	if p.Pointer != "" {
+		unescape := strings.NewReplacer("~1", "/", "~0", "~")
+		for _, token := range strings.Split(p.Pointer, "/")[1:] {
+			way = append(way, unescape.Replace(token))
+		}
+	}
+	return way
+}
 
 // Locate turns an error of ParseManifest into one that says for each problem where
 // in the file at path it is: "path:line:column: field: message". Other errors get
@@ -46,15 +70,11 @@ func Locate(path string, data []byte, err error) error {
 			located = append(located, path+": "+one.Error())
 			continue
 		}
-		way := wayOf(p.Field)
-		if p.Element >= 0 {
-			way = append(way, strconv.Itoa(p.Element))
-		}
-		offset := root.Find(way...).Offset
+		offset := root.Find(p.way()...).Offset
 		if strings.HasSuffix(p.Field, `"`) { // the name is what is wrong
-			offset = root.Name(way...)
+			offset = root.Name(p.way()...)
 		}
-		located = append(located, jsonplace.Of(data, offset).In(path)+": "+p.Field+": "+p.Message)
+		located = append(located, jsonplace.Of(data, offset).In(path)+": "+p.text())
 	}
 	return errors.New(strings.Join(located, "\n"))
 }

@@ -26,6 +26,10 @@ func TestLocate(t *testing.T) {
 			}
 		})
 	}
+	inside := &Problem{Field: "schema", Element: -1, Pointer: "/a~1b/1", Message: "m"}
+	if got := Locate("p.json", []byte("{\"schema\":\n{\"a/b\": [1,\n 2]}}"), inside).Error(); got != "p.json:3:2: schema: /a~1b/1: m" {
+		t.Errorf("within a schema: %s", got)
+	}
 	if got := Locate("p.json", nil, errors.New("other")); !strings.HasPrefix(got.Error(), "p.json:1:1: expected a value") {
 		t.Errorf("no document: %v", got)
 	}

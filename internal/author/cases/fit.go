@@ -41,6 +41,7 @@ func (b *Bench) checkCase(c *Case, m *plugin.Manifest) error {
 	}
 	f.source(slices.Concat(m.Sources, b.Sources))
 	f.format()
+	f.config()
 	f.grants()
 	f.answers()
 	f.calls()
@@ -91,6 +92,20 @@ func (f *fitting) format() {
 	}
 	if f.c.Format != "" && len(known) > 0 && !slices.Contains(known, f.c.Format) {
 		f.found.add([]string{"format"}, "the plugin has no format %q%s", f.c.Format, meant(f.c.Format, known))
+	}
+}
+
+// config finds a configuration with which a host would not call the plugin.
+func (f *fitting) config() {
+	for _, p := range host.CheckConfig(f.m, f.c.Config) {
+		way := []string{"config"}
+		if p.Pointer != "" {
+			unescape := strings.NewReplacer("~1", "/", "~0", "~")
+			for _, token := range strings.Split(p.Pointer, "/")[1:] {
+				way = append(way, unescape.Replace(token))
+			}
+		}
+		f.found.add(way, "%s: with this configuration no host calls the plugin", p.Message)
 	}
 }
 

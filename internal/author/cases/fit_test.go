@@ -10,7 +10,7 @@ import (
 
 // What a case says that can have no effect on a plugin is refused with its place.
 func TestFit(t *testing.T) {
-	m := &plugin.Manifest{Name: "p", Hooks: []abi.Hook{abi.Prepare}, Capabilities: []plugin.Capability{
+	m := &plugin.Manifest{Name: "p", Hooks: []abi.Hook{abi.Prepare}, Config: []byte(`{"properties":{"n":{"type":"integer"}}}`), Capabilities: []plugin.Capability{
 		{Name: "read", Values: []string{"/etc/acme/"}}, {Name: "stat", Values: []string{"/srv/d"}}, {Name: "env", Values: []string{"ACME_TOKEN"}},
 		{Name: "http", Values: []string{"https://login.example/"}}, {Name: "exec", Values: []string{"acme-tool"}}, {Name: "secrets", Values: []string{"acme"}},
 		{Name: "download", Values: []string{"https://a.example/"}},
@@ -26,6 +26,8 @@ func TestFit(t *testing.T) {
 		`"grant":{"image":["*"]}`:                                             "c.json:1:22: grant/image: the plugin does not request image, so that the grant has no effect",
 		`"grant":{"env":["ACME_TOEKN"]}`:                                      `c.json:1:29: grant/env/0: the plugin does not request env ACME_TOEKN, so that this has no effect; did you mean "ACME_TOKEN"?`,
 		`"grant":{"download":["https://elsewhere.example/"]}`:                 "",
+		`"config":{"n":[]}`:                                                   "c.json:1:27: config/n: expected an integer, found an array: with this configuration no host calls the plugin",
+		`"config":{"n":1}`:                                                    "",
 		`"grant":{}`:                                                          "",
 		`"host":{"env":{"ACME_TOKEN":"x"}}`:                                   "",
 		`"host":{"env":{"OTHER":"x"}}`:                                        "c.json:1:28: host/env/OTHER: the plugin does not request env OTHER, so that this has no effect",
@@ -47,5 +49,13 @@ func TestFit(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s:\ngot  %v\nwant %s", text, err, want)
 		}
+	}
+	m.Config = []byte(`{"required":["n"]}`)
+	c, err := Parse("c.json", []byte(`{"items":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.checkCase(c, m); err == nil || !strings.HasPrefix(err.Error(), `c.json:1:1: config: "n" is missing: `) {
+		t.Errorf("a configuration that is missing: %v", err)
 	}
 }

@@ -147,7 +147,7 @@ func layouts() map[string]layout {
 		"c":    {name: "C", main: "plugin.c", sdk: copyOne("sdk/c/sourcehost.h", "sourcehost.h")},
 		"assemblyscript": {
 			name: "AssemblyScript", main: "assembly/index.ts",
-			more: map[string]string{"package.json": "assemblyscript/package.json.tmpl", "assembly/tsconfig.json": "assemblyscript/tsconfig.json"},
+			more: map[string]string{"package.json": "assemblyscript/package.json.tmpl", "assembly/tsconfig.json": "assemblyscript/tsconfig.json", ".gitignore": "assemblyscript/gitignore"},
 			sdk:  copyOne("sdk/assemblyscript/sourcehost.ts", "assembly/sourcehost.ts"),
 		},
 	}

@@ -150,7 +150,7 @@ func (l Language) Compile(ctx context.Context, dir string, o Options, log io.Wri
 	}
 	for _, c := range commands {
 		fmt.Fprintln(log, "+ "+strings.ReplaceAll(c.String(), out, "plugin.wasm"))
-		if err := c.run(ctx, dir); err != nil {
+		if err := c.run(ctx, dir, log); err != nil {
 			return nil, err
 		}
 	}
@@ -162,7 +162,11 @@ func (l Language) Compile(ctx context.Context, dir string, o Options, log io.Wri
 }
 
 func (c command) String() string {
-	words := append(append([]string{}, c.env...), filepath.Base(c.path))
+	program := filepath.Base(c.path)
+	if filepath.Base(filepath.Dir(c.path)) == ".bin" { // of npm, in no PATH
+		program = "npx " + program
+	}
+	words := append(append([]string{}, c.env...), program)
 	for _, arg := range c.args {
 		if strings.ContainsAny(arg, " \t\"$&;()*?") && !strings.Contains(arg, "'") {
 			arg = "'" + arg + "'"
@@ -172,7 +176,8 @@ func (c command) String() string {
 	return strings.Join(words, " ")
 }
 
-func (c command) run(ctx context.Context, dir string) error {
+// run runs the command; what it writes when it succeeds, warnings, goes to log.
+func (c command) run(ctx context.Context, dir string, log io.Writer) error {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, c.path, c.args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
@@ -184,7 +189,8 @@ func (c command) run(ctx context.Context, dir string) error {
 	if err != nil {
 		return &CompileError{Command: c.String(), Output: out.String(), Err: err}
 	}
-	return nil
+	_, err = out.WriteTo(log)
+	return err
 }
 
 // tools finds programs.
