@@ -33,7 +33,7 @@ runs as it does in a fetch; what it asks for is judged by what its manifest requ
 For each case it prints the time of each hook and the memory used, with their limits,
 and every operation with its sizes and time, and where something differs, how. Where a
 plugin broke off it prints its stack, with the names of functions when it was built with
---debug.
+--debug; such a case is not updated.
 
 DIR is the folder of a plugin, which is built first. CASES is a case file or a folder
 of them, otherwise "cases" beside the plugin, or beside the plugin.json of the folder
@@ -134,7 +134,7 @@ func (a *app) testPlugin(ctx context.Context, args []string, f testFlags) error 
 	var failed error
 	err = bench.Run(ctx, all, func(r *cases.Result) {
 		report.add(r)
-		if f.update && len(r.Differs) > 0 && failed == nil {
+		if f.update && updatable(r) && failed == nil {
 			failed = updateCase(r)
 		}
 	})
