@@ -27,6 +27,9 @@ func NewRules(m *plugin.Manifest, g Grant) *Rules {
 	return &Rules{manifest: m, policy: p}
 }
 
+// HowToGrant sets what denials say about granting, as Plugin.HowToGrant does.
+func (r *Rules) HowToGrant(how func(capability, value string) string) { r.policy.howTo = how }
+
 // GrantAll is a grant of all that a plugin requests.
 func GrantAll(m *plugin.Manifest) Grant {
 	var g Grant

@@ -199,6 +199,14 @@ func (c *Case) grant(m *plugin.Manifest) (host.Grant, error) {
 	return g, nil
 }
 
+// howToGrant says what a case has to say for a plugin to be allowed something.
+func (c *Case) howToGrant(capability, value string) string {
+	if c.Grant == nil && capability == plugin.CapSecrets { // all is granted but secrets that there are not
+		return fmt.Sprintf("add %q to host/secrets of the case", value)
+	}
+	return fmt.Sprintf("add %q to grant/%s of the case", value, capability)
+}
+
 // grantValues reads a value as [plugin.NAME.grant] of the configuration has it.
 func grantValues(value any) ([]string, error) {
 	switch v := value.(type) {

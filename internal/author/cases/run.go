@@ -134,6 +134,7 @@ func newRun(b *Bench, c *Case, p *guest.Plugin, g host.Grant) *running {
 	m := p.Manifest()
 	r := &running{bench: b, c: c, plugin: p, res: &Result{Case: c}}
 	r.fake = &fake{c: c, manifest: m, rules: host.NewRules(m, g), keys: map[string]bool{}, asked: map[string]bool{}, used: map[int]bool{}, usedHTTP: map[int]bool{}}
+	r.fake.rules.HowToGrant(c.howToGrant)
 	for _, it := range c.Items {
 		r.items = append(r.items, &state{key: it.Key, desc: it.Desc})
 	}
