@@ -25,7 +25,7 @@ type testFlags struct {
 func (a *app) pluginTestCommand() *cobra.Command {
 	var f testFlags
 	cmd := &cobra.Command{
-		Use:   "test FILE.wasm|DIR [CASES]",
+		Use:   "test [FILE.wasm|DIR [CASES]]",
 		Short: "Run a plugin on case files and compare what it does",
 		Long: `Test calls the hooks of a plugin with the items of case files, answers what it asks
 for as the files say, and compares what comes of it with what they expect. The plugin
@@ -35,15 +35,15 @@ and every operation with its sizes and time, and where something differs, how. W
 plugin broke off it prints its stack, with the names of functions when it was built with
 --debug; such a case is not updated.
 
-DIR is the folder of a plugin, which is built first. CASES is a case file or a folder
-of them, otherwise "cases" beside the plugin, or beside the plugin.json of the folder
+DIR is the folder of a plugin, which is built first; without arguments it is the current
+folder, when that is one. CASES is a case file or a folder of them, otherwise "cases" beside the plugin, or beside the plugin.json of the folder
 above, as for dist/NAME.wasm. docs/plugins.md describes the format.
 The exit status is 1 when a case fails.`,
 		Example: `  sourcehost plugin test .
   sourcehost plugin test --watch .
   sourcehost plugin test --update acme.wasm cases/new.json`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) < 1 || len(args) > 2 {
+			if args = orHere(args); len(args) < 1 || len(args) > 2 {
 				return fmt.Errorf("expected a .wasm file or a folder, and a case file or a folder of them; found %d arguments", len(args))
 			}
 			return nil
@@ -56,12 +56,22 @@ The exit status is 1 when a case fails.`,
 	f.output = outputFlag(cmd)
 	jsonFlag(cmd, f.output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		args = orHere(args)
 		if f.watch {
 			return a.watch(cmd.Context(), args, f)
 		}
 		return a.testPlugin(cmd.Context(), args, f)
 	}
 	return cmd
+}
+
+// orHere are the arguments, or the current folder when there are none and it is that
+// of a plugin.
+func orHere(args []string) []string {
+	if len(args) == 0 && isThere("plugin.json") {
+		return []string{"."}
+	}
+	return args
 }
 
 // subject is a plugin under test, and where its cases are.

@@ -34,7 +34,7 @@ type conformanceRow struct {
 func (a *app) pluginConformanceCommand() *cobra.Command {
 	var verbose, specified, debug bool
 	cmd := &cobra.Command{
-		Use:   "conformance FILE.wasm|DIR [CASE]",
+		Use:   "conformance [FILE.wasm|DIR [CASE]]",
 		Short: "Check that a plugin keeps the contract, whatever it does",
 		Long: `Conformance calls each hook of a plugin in all the ways that the contract allows:
 with empty, full and large pages, strange descriptions, fields of later versions,
@@ -44,7 +44,7 @@ not trap, leave its limits, or write what is no output.
 
 A plugin that needs options or a configuration gets them, and its items, from a CASE
 file, by default the first in "cases" beside the plugin. DIR is the folder of a plugin,
-which is built first. The exit status is 1 when a check fails.
+which is built first, the current one without arguments. The exit status is 1 when a check fails.
 
 With --guest the plugin is the guest of docs/conformance.md, by which SDKs and new
 languages are tested, and its behaviour is compared with what is specified there.`,
@@ -52,7 +52,7 @@ languages are tested, and its behaviour is compared with what is specified there
   sourcehost plugin conformance . cases/one.json
   sourcehost plugin conformance --guest guest.wasm`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) < 1 || len(args) > 2 {
+			if args = orHere(args); len(args) < 1 || len(args) > 2 {
 				return fmt.Errorf("expected a .wasm file or a folder, and a case file at most; found %d arguments", len(args))
 			}
 			return nil
@@ -64,7 +64,7 @@ languages are tested, and its behaviour is compared with what is specified there
 	output := outputFlag(cmd)
 	jsonFlag(cmd, output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		doc, err := a.conformance(cmd.Context(), args, specified, debug)
+		doc, err := a.conformance(cmd.Context(), orHere(args), specified, debug)
 		if err != nil {
 			return err
 		}

@@ -52,12 +52,12 @@ func (a *app) pinnedPlugins(cfg *host.Config) error {
 		if err == nil {
 			p.Wasm, err = client.Cached(a.ctx, ref, cfg.CacheDir)
 		}
+		at, _ := a.file.Places.Nearest("plugin", p.Name, "path")
 		switch {
 		case err != nil && ref.Digest == "":
-			at, _ := a.file.Places.Nearest("plugin", p.Name, "path")
 			mistakes = append(mistakes, config.Mistake{Place: at, Message: fmt.Sprintf("plugin %q: %v", p.Name, err)})
 		case err != nil:
-			return fmt.Errorf("plugin %q: %w", p.Name, err)
+			return fmt.Errorf("%s: plugin %q: %w", at, p.Name, err)
 		}
 	}
 	if len(mistakes) > 0 {

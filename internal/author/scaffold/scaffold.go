@@ -51,13 +51,22 @@ var plainName = sync.OnceValue(func() *regexp.Regexp {
 func (o Options) check() error {
 	switch {
 	case len(o.Name) > 64 || !plainName().MatchString(o.Name):
-		return fmt.Errorf("%q is no name for a plugin: use lower-case letters, digits and single dashes, beginning with a letter", o.Name)
+		return fmt.Errorf("%q is no name for a plugin: use lower-case letters, digits and single dashes, beginning with a letter%s", o.Name, example(o.Name))
 	case !slices.Contains(Languages(), o.Language):
 		return fmt.Errorf("there is no template for the language %q%s", o.Language, meant(o.Language, Languages()))
 	case !slices.Contains(Hooks(), o.Hook):
 		return fmt.Errorf("there is no template for the hook %q%s", o.Hook, meant(o.Hook, Hooks()))
 	}
 	return nil
+}
+
+// example is a name like one that cannot be taken.
+func example(name string) string {
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return strings.ContainsRune("_-. ", r) })
+	if like := strings.Join(words, "-"); len(like) <= 64 && plainName().MatchString(like) {
+		return ", for example " + like
+	}
+	return ""
 }
 
 // otherNames are names that languages and hooks have elsewhere.
