@@ -88,16 +88,9 @@ func (a *app) build(ctx context.Context, dir, out string, debug bool, log io.Wri
 		return nil, &usageError{err: err}
 	}
 	manifestPath := filepath.Join(dir, "plugin.json")
-	doc, err := os.ReadFile(manifestPath)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, usagef("%s is missing: it names the plugin, its hooks and what it requests; `sourcehost plugin new` writes one", manifestPath)
-	}
+	doc, m, err := readManifestFile(manifestPath)
 	if err != nil {
-		return nil, &usageError{err: err}
-	}
-	m, err := parseManifest(manifestPath, doc)
-	if err != nil {
-		return nil, &usageError{err: err}
+		return nil, err
 	}
 	wasm, err := lang.Compile(ctx, dir, toolchain.Options{Debug: debug}, log)
 	var missing *toolchain.MissingError
@@ -126,4 +119,20 @@ func (a *app) build(ctx context.Context, dir, out string, debug bool, log io.Wri
 	}
 	fmt.Fprintf(log, "wrote %s\n", text.Clean(out))
 	return &built{path: out, wasm: packed, manifest: m}, nil
+}
+
+// readManifestFile reads the plugin manifest of a folder.
+func readManifestFile(path string) ([]byte, *plugin.Manifest, error) {
+	doc, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, usagef("%s is missing: it names the plugin, its hooks and what it requests; `sourcehost plugin new` writes one", path)
+	}
+	if err != nil {
+		return nil, nil, &usageError{err: err}
+	}
+	m, err := parseManifest(path, doc)
+	if err != nil {
+		return nil, nil, &usageError{err: err}
+	}
+	return doc, m, nil
 }

@@ -24,6 +24,7 @@ type trialFlags struct {
 	sources []string
 	grants  []string // CAPABILITY=VALUE, CAPABILITY, or all
 	config  string   // a JSON object
+	names   []string // of the plugins, once they are read
 }
 
 func (t *trialFlags) add(a *app, cmd *cobra.Command) {
@@ -69,9 +70,26 @@ func (t *trialFlags) apply(ctx context.Context, a *app, cfg *host.Config) error 
 		if err := t.insert(cfg, p, m); err != nil {
 			return err
 		}
-		all = append(all, m)
+		all, t.names = append(all, m), append(t.names, p.Name)
 	}
 	return t.checkGrants(all)
+}
+
+// warnIdle says which plugins are tried in vain: no source of the manifest uses them.
+func (t *trialFlags) warnIdle(cfg host.Config, m *manifest.Manifest) {
+	for _, name := range t.names {
+		uses := func(source string) bool {
+			return cfg.Serve[source] == name || slices.Contains(cfg.Prepare[source], name)
+		}
+		if slices.ContainsFunc(m.Sources, func(s manifest.Source) bool { return uses(s.Name) }) {
+			continue
+		}
+		all := slices.Concat(sortedKeys(cfg.Serve), sortedKeys(cfg.Prepare))
+		slices.Sort(all)
+		all = slices.DeleteFunc(slices.Compact(all), func(s string) bool { return !uses(s) })
+		cfg.Logger.Warn("the plugin is not used: it is for other sources than the manifest has; --plugin-for NAME puts it in front of one",
+			"plugin", name, "for", strings.Join(all, ", "))
+	}
 }
 
 // checkGrants refuses grants that none of the plugins requests.

@@ -176,6 +176,10 @@ func meant[T ~string](word T, known []T) string {
 	if len(words) == 0 {
 		return ": there is none"
 	}
+	const most = 20
+	if len(words) > most {
+		return fmt.Sprintf("; there are %s and %d more", strings.Join(words[:most], ", "), len(words)-most)
+	}
 	return "; there are " + strings.Join(words, ", ")
 }
 
