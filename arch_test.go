@@ -45,7 +45,11 @@ var rules = []rule{
 		reason: "the contract is the root of everything and is linked into every Go plugin",
 	},
 	{
-		packages: []string{"internal/plugin"}, only: []string{"internal/abi", "internal/rawjson", "internal/nearest"}, standard: true,
+		packages: []string{"internal/jsonplace"}, only: []string{"internal/rawjson"}, standard: true,
+		reason: "where something stands in a file depends on nothing of what it means",
+	},
+	{
+		packages: []string{"internal/plugin"}, only: []string{"internal/abi", "internal/rawjson", "internal/jsonplace", "internal/nearest"}, standard: true,
 		reason: "a plugin's manifest is read without a runtime, also by tools; no guest has it, so it may say which name was probably meant",
 	},
 	{
@@ -119,7 +123,7 @@ var rules = []rule{
 		reason:   "only host/guest knows the WebAssembly runtime, so that it can be replaced",
 	},
 	{
-		packages: []string{"internal/author/cases"}, only: []string{"host", "host/guest", "internal/abi", "internal/nearest", "internal/plugin", "internal/rawjson", "internal/regular"},
+		packages: []string{"internal/author/cases"}, only: []string{"host", "host/guest", "internal/abi", "internal/jsonplace", "internal/nearest", "internal/plugin", "internal/rawjson", "internal/regular"},
 		reason: "a plugin under test is held to the host's own rules, and to nothing else",
 	},
 	{
@@ -127,7 +131,7 @@ var rules = []rule{
 		reason: "the kit knows the contract, and no plugin in particular",
 	},
 	{
-		packages: []string{"internal/author/scaffold", "internal/author/toolchain"}, only: []string{}, never: []string{"github.com/tetratelabs/wazero/..."},
+		packages: []string{"internal/author/scaffold", "internal/author/toolchain"}, only: []string{"internal/nearest"}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "files and compilers: nothing of a plugin is run there",
 	},
 	{

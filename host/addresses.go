@@ -86,12 +86,12 @@ func (p *policy) allowAddr(capability string, at netip.AddrPort) error {
 	if here {
 		what = "an address of this machine"
 	}
-	entry := fmt.Sprintf("[\"http://%s/\"], or with https,", at)
+	entry, orHTTPS := "http://"+at.String()+"/", ", or with https"
 	if capability == plugin.CapImage {
-		entry = fmt.Sprintf("[\"docker://%s\"]", at)
+		entry, orHTTPS = "docker://"+at.String(), ""
 	}
-	return &deniedError{fmt.Sprintf("%s is %s, which the plugin %s is not granted: if it should be, add %s = %s to [plugin.%s.grant] in the configuration",
-		at.Addr(), what, p.plugin, capability, entry, p.plugin)}
+	return &deniedError{fmt.Sprintf("%s is %s, which the plugin %s is not granted: if it should be, %s%s",
+		at.Addr(), what, p.plugin, p.howTo(capability, entry), orHTTPS)}
 }
 
 // namesAddr reports whether a grant names the address and port literally.

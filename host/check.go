@@ -10,6 +10,7 @@ import (
 
 	"github.com/sourcehost/sourcehost/host/manifest"
 	"github.com/sourcehost/sourcehost/internal/abi"
+	"github.com/sourcehost/sourcehost/internal/plugin"
 	"github.com/sourcehost/sourcehost/internal/rawjson"
 )
 
@@ -33,6 +34,76 @@ func (l *loaded) compileSchemas() {
 		}
 		return manifest.CompileValueSchema(l.Name, l.manifest.Prepared)
 	})
+}
+
+// SchemaProblem is something that is wrong with a schema of a plugin manifest.
+type SchemaProblem struct {
+	// Field is the field of the plugin manifest: schema, prepared or config.
+	Field string
+	// Problem has a pointer into the schema.
+	manifest.Problem
+}
+
+// String names the field, the place in it and what is wrong there.
+func (p SchemaProblem) String() string { return p.Field + ": " + p.Problem.String() }
+
+// CheckSchemas compiles the schemas of a plugin, which a Host does for those that it
+// needs only, and returns what is wrong with them.
+func CheckSchemas(m *plugin.Manifest) []SchemaProblem {
+	var found []SchemaProblem
+	for _, s := range []struct {
+		field   string
+		text    json.RawMessage
+		compile func(string, []byte) (*manifest.Schema, error)
+	}{
+		{"schema", m.Schema, manifest.CompileSchema}, {"prepared", m.Prepared, manifest.CompileValueSchema}, {"config", m.Config, manifest.CompileValueSchema},
+	} {
+		if len(s.text) == 0 {
+			continue
+		}
+		_, err := s.compile(m.Name, s.text)
+		var wrong *manifest.SchemaError
+		switch {
+		case errors.As(err, &wrong):
+			for _, p := range wrong.Problems {
+				found = append(found, SchemaProblem{s.field, p})
+			}
+		case err != nil:
+			found = append(found, SchemaProblem{s.field, manifest.Problem{Message: err.Error()}})
+		}
+	}
+	return found
+}
+
+// CheckConfig compares a configuration of a plugin, empty for none, with the schema in
+// its manifest, as New does. Pointers lead into the configuration.
+func CheckConfig(m *plugin.Manifest, config json.RawMessage) manifest.Problems {
+	if len(m.Config) == 0 {
+		return nil
+	}
+	if len(config) == 0 {
+		config = json.RawMessage("{}")
+	}
+	schema, err := manifest.CompileValueSchema(m.Name, m.Config)
+	if err != nil {
+		return manifest.Problems{{Message: err.Error()}}
+	}
+	return schema.Check("", config)
+}
+
+// CheckSchemas checks the schemas of all plugins that are not built in. The error
+// joins *UsageErrors.
+func (h *Host) CheckSchemas() error {
+	var errs []error
+	for _, l := range h.plugins {
+		if l.Builtin {
+			continue
+		}
+		for _, p := range CheckSchemas(l.manifest) {
+			errs = append(errs, settingf([]string{"plugin", l.Name, "path"}, "plugin %q: its manifest: %s", l.Name, p))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // checkConfig checks the plugin's configuration section against its schema.

@@ -121,6 +121,9 @@ type Plugin struct {
 	Builtin bool
 	// Grant is what a plugin that is not built in may use.
 	Grant Grant
+	// HowToGrant says, for denials, how the operator grants the value of a
+	// capability, as an imperative clause. Nil means by the configuration.
+	HowToGrant func(capability, value string) string
 	// Config is the plugin's own configuration, a JSON object. Empty means {}.
 	Config json.RawMessage
 }

@@ -266,7 +266,12 @@ func (r *run) describeHookError(e *Error, l *loaded, hook abi.Hook, err error) {
 // logStack shows plugin authors where their plugin failed.
 func (r *run) logStack(l *loaded, hook abi.Hook, err error) {
 	var g *guest.Error
-	if errors.As(err, &g) && g.Stack != "" {
-		r.host.log.Error("a plugin failed", "plugin", l.Name, "hook", string(hook), "error", g.Error(), "stack", g.Stack)
+	if !errors.As(err, &g) || g.Stack == "" {
+		return
 	}
+	attrs := []any{"plugin", l.Name, "hook", string(hook), "error", g.Error(), "stack", g.Stack}
+	if guest.Nameless(g.Stack) && !l.Builtin {
+		attrs = append(attrs, "hint", "`sourcehost plugin build --debug` keeps the names of functions")
+	}
+	r.host.log.Error("a plugin failed", attrs...)
 }

@@ -67,6 +67,7 @@ func (g Grant) lists() map[string][]string {
 type policy struct {
 	plugin    string
 	builtin   bool
+	howTo     func(capability, value string) string
 	requested map[string][]string
 	granted   map[string][]string
 	// root is where absolute paths are looked up.
@@ -76,7 +77,13 @@ type policy struct {
 }
 
 func newPolicy(p Plugin, root string) *policy {
-	return &policy{plugin: p.Name, builtin: p.Builtin, granted: p.Grant.lists(), root: root}
+	howTo := p.HowToGrant
+	if howTo == nil {
+		howTo = func(capability, value string) string {
+			return fmt.Sprintf("add %s = [%q] to [plugin.%s.grant] in the configuration", capability, value, p.Name)
+		}
+	}
+	return &policy{plugin: p.Name, builtin: p.Builtin, granted: p.Grant.lists(), root: root, howTo: howTo}
 }
 
 // request sets what the plugin's manifest requests. A built-in plugin is granted
@@ -112,8 +119,8 @@ func (p *policy) allowShown(capability, value, shown string) error {
 		return &deniedError{fmt.Sprintf("the plugin %s does not request %s %q in its manifest", p.plugin, capability, shorten(shown, 200))}
 	}
 	if !covers(capability, p.granted[capability], value) {
-		return &deniedError{fmt.Sprintf("the plugin %s is not granted %s %q: if it should be, add %s = [%q] to [plugin.%s.grant] in the configuration",
-			p.plugin, capability, shorten(shown, 200), capability, shorten(grantFor(capability, shown), 200), p.plugin)}
+		return &deniedError{fmt.Sprintf("the plugin %s is not granted %s %q: if it should be, %s",
+			p.plugin, capability, shorten(shown, 200), p.howTo(capability, shorten(grantFor(capability, shown), 200)))}
 	}
 	return nil
 }

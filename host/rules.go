@@ -3,10 +3,12 @@ package host
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sourcehost/sourcehost/host/container"
 	"github.com/sourcehost/sourcehost/host/manifest"
 	"github.com/sourcehost/sourcehost/internal/abi"
+	"github.com/sourcehost/sourcehost/internal/nearest"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
@@ -24,6 +26,9 @@ func NewRules(m *plugin.Manifest, g Grant) *Rules {
 	p.request(m.Capabilities)
 	return &Rules{manifest: m, policy: p}
 }
+
+// HowToGrant sets what denials say about granting, as Plugin.HowToGrant does.
+func (r *Rules) HowToGrant(how func(capability, value string) string) { r.policy.howTo = how }
 
 // GrantAll is a grant of all that a plugin requests.
 func GrantAll(m *plugin.Manifest) Grant {
@@ -51,7 +56,7 @@ func (g *Grant) Add(capability string, values ...string) error {
 	case flag != nil:
 		return fmt.Errorf("the capability %s takes no values", capability)
 	case list == nil:
-		return fmt.Errorf("there is no capability %q; there are %s", shorten(capability, 60), capabilityNames())
+		return noCapability(capability)
 	case len(values) == 0:
 		return fmt.Errorf("the capability %s needs a value: %s", capability, plugin.WantGrant(capability, ""))
 	default:
@@ -198,16 +203,12 @@ func programUses(steps ...abi.Exec) []reference {
 	return uses
 }
 
-// capabilityNames lists what can be granted.
-func capabilityNames() string {
-	names := ""
-	for i, n := range Capabilities() {
-		if i > 0 {
-			names += ", "
-		}
-		names += n
+// noCapability is the error of a name that no capability has.
+func noCapability(name string) error {
+	if near := nearest.Name(name, Capabilities()); near != "" {
+		return fmt.Errorf("there is no capability %q; did you mean %q?", shorten(name, 60), near)
 	}
-	return names
+	return fmt.Errorf("there is no capability %q; there are %s", shorten(name, 60), strings.Join(Capabilities(), ", "))
 }
 
 // Capabilities are the names of what can be granted, sorted.

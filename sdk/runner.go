@@ -24,14 +24,14 @@ func NewRunner(p Plugin, host Host) *Runner {
 }
 
 // Run calls a hook with a page, which is not used any more after the return,
-// and returns its output, which is valid until the next Run. A hook that the
-// plugin does not have returns nothing. The error concerns the whole page.
+// and returns its output, which is valid until the next Run. The error concerns the
+// whole page; a hook that the plugin does not have is one.
 func (r *Runner) Run(hook Hook, input []byte) ([]byte, *Error) {
 	// A Go guest whose exports never yield gives the garbage collector no turn.
 	runtime.Gosched()
 	each := r.hook(hook)
 	if each == nil && (hook != Setup || r.plugin.Setup == nil) {
-		return nil, nil
+		return nil, absent(hook)
 	}
 	if err := r.page.Decode(input); err != nil {
 		return nil, &Error{Kind: ErrPlugin, Message: "the page from the host could not be read: " + err.Error()}
@@ -52,6 +52,16 @@ func (r *Runner) Run(hook Hook, input []byte) ([]byte, *Error) {
 	}
 	r.buf = r.out.Append(r.buf[:0])
 	return r.buf, nil
+}
+
+// absent is the error of a hook that the plugin manifest declares and the code does
+// not have. Modules of other languages lack the export then, and are refused at load;
+// one in Go exports all hooks, since its exports cannot depend on a value.
+func absent(hook Hook) *Error {
+	return &Error{
+		Kind: ErrPlugin, Message: "the plugin does not implement the hook " + string(hook),
+		Hint: "hand a function for it to sdk.Register, or take it out of \"hooks\" in plugin.json",
+	}
 }
 
 // hook returns the plugin's function that is called for each item.

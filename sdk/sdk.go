@@ -34,7 +34,8 @@ import (
 )
 
 // Plugin is what a plugin does: its hooks, each nil where the plugin has none.
-// Which of them the host calls is said by the plugin manifest.
+// Which of them the host calls is said by the plugin manifest; calling one that is
+// nil is an error.
 //
 // An error that a hook returns makes that item fail, and no other; *Error gives
 // it a kind and a hint. Setup's error fails the whole run. A hook that panics

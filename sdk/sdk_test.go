@@ -36,11 +36,14 @@ func TestHooksAreCalledForEachItem(t *testing.T) {
 	}
 }
 
-func TestMissingHooksDoNothing(t *testing.T) {
+// What the plugin manifest declares and the code does not have must not look like a
+// hook that has nothing to say.
+func TestMissingHooksFail(t *testing.T) {
 	for _, hook := range abi.Hooks {
-		out, err := sdk.NewRunner(sdk.Plugin{}, &sdktest.Host{}).Run(hook, []byte("not even a page"))
-		if out != nil || err != nil {
-			t.Errorf("%s: %q, %v", hook, out, err)
+		out, err := sdk.NewRunner(sdk.Plugin{}, &sdktest.Host{}).Run(hook, (&abi.Page{}).Append(nil))
+		want := "the plugin does not implement the hook " + string(hook)
+		if out != nil || err == nil || err.Kind != sdk.ErrPlugin || err.Message != want || !strings.Contains(err.Hint, "plugin.json") {
+			t.Errorf("%s: %q, %v, want %s", hook, out, err, want)
 		}
 	}
 }

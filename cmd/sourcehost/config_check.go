@@ -68,6 +68,13 @@ func (a *app) checkConfig() (warnings config.Mistakes, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := h.CheckSchemas(); err != nil {
+		mistakes := a.locate(err)
+		if h.Close(); len(mistakes) > 0 {
+			return nil, &usageError{err: mistakes}
+		}
+		return nil, err
+	}
 	warnings = append(a.idle(h), a.unreachable(cfg)...)
 	return warnings.Sorted(a.file.Files), h.Close()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/host/config"
 	"github.com/sourcehost/sourcehost/host/secret"
 	"github.com/sourcehost/sourcehost/internal/builtin"
@@ -144,11 +145,21 @@ func TestConfigurationNumbers(t *testing.T) {
 	for _, want := range []string{
 		fmt.Sprintf("at least %d bytes and at most %d MiB", secret.MinLength, secret.MaxBytes>>20),
 		fmt.Sprintf("for at most %d seconds", int(secret.CommandTimeout.Seconds())),
+		fmt.Sprintf("at most %d unless the table says less", config.MaxCount),
+		fmt.Sprintf("at most `\"%dh\"` unless the table says less", int(config.MaxDuration.Hours())),
+		fmt.Sprintf("at most `\"%dGiB\"` unless the table says less", config.MaxSize>>30),
 		"else `" + config.DefaultPath + "`", "`" + config.DropInDir(config.DefaultPath) + "/*.toml`",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("docs/configuration.md does not say %q", want)
 		}
+	}
+}
+
+// What the file may say is what the host takes.
+func TestWorkersBound(t *testing.T) {
+	if config.MaxWorkers != host.MaxWorkers {
+		t.Errorf("the file may say %d, the host takes %d", config.MaxWorkers, host.MaxWorkers)
 	}
 }
 

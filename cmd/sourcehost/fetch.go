@@ -94,6 +94,7 @@ func (a *app) fetch(cmd *cobra.Command, f fetchFlags, path string) error {
 	if err != nil {
 		return err
 	}
+	f.trial.warnIdle(cfg, m)
 	live.start(m, f.dryRun)
 	sum := fetchAll(cmd.Context(), h, m, f, live.sourceFailed)
 	live.stop(sum.stopped)

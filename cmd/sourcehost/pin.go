@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/sourcehost/sourcehost/host/config"
 )
 
 // pinLines is what names a plugin in the configuration.
@@ -34,6 +36,40 @@ func (p pinLines) toml() string {
 	return fmt.Sprintf("[%s]\npath   = %q\nsha256 = %q\n", p.table(), p.reference, p.sha256)
 }
 
+// pinFile is where a plugin is pinned.
+type pinFile struct {
+	path string
+	// isNew says that it was not there, isRead that the configuration has it.
+	isNew, isRead bool
+}
+
+// pinFile looks at the file that --pin names. A folder is made for drop-in files
+// only: any other that is missing is a path that was mistyped.
+func (a *app) pinFile(path string) (pinFile, error) {
+	main, _ := config.Find(a.configPath, a.getenv)
+	_, err := os.Stat(path)
+	f := pinFile{path: path, isNew: errors.Is(err, fs.ErrNotExist), isRead: config.Belongs(path, main)}
+	dir := filepath.Dir(path)
+	if !f.isNew || isDir(dir) {
+		return f, nil
+	}
+	if !f.isRead {
+		return f, usagef("--pin %s: the folder %s does not exist", path, dir)
+	}
+	return f, os.MkdirAll(dir, 0o755)
+}
+
+// String says what became of the file.
+func (f pinFile) String() string {
+	switch {
+	case f.isNew && !f.isRead:
+		return f.path + ", a new file, which is read only where --config or $" + config.EnvPath + " names it"
+	case f.isNew:
+		return f.path + ", a new file"
+	}
+	return f.path
+}
+
 // write puts the lines into a file of the configuration: into the plugin's table
 // when the file has it, else at the end.
 func (p pinLines) write(path string) error {
@@ -48,9 +84,6 @@ func (p pinLines) write(path string) error {
 	mode := fs.FileMode(0o644)
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
 	}
 	if err := replaceFile(path, []byte(text)); err != nil {
 		return err

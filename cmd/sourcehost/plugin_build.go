@@ -25,6 +25,7 @@ type built struct {
 
 func (a *app) pluginBuildCommand() *cobra.Command {
 	var out string
+	var debug bool
 	cmd := &cobra.Command{
 		Use:   "build [DIR]",
 		Short: "Compile a plugin with its language's own toolchain and pack it",
@@ -32,6 +33,9 @@ func (a *app) pluginBuildCommand() *cobra.Command {
 its language, puts DIR/plugin.json into it, checks it as the host does when it loads
 it, and writes it to DIR/dist/NAME.wasm. The commands that it runs are printed. When
 a toolchain is missing it says what to install.
+
+With --debug the functions keep their names, which the stack of a plugin that broke off
+shows; the file is larger, and is DIR/dist/NAME.debug.wasm.
 
 It knows a folder by its files: *.go (Go), src/lib.rs (Rust), assembly/index.ts
 (AssemblyScript), plugin.c (C). For any other toolchain there is 'plugin pack'.`,
@@ -41,16 +45,21 @@ It knows a folder by its files: *.go (Go), src/lib.rs (Rust), assembly/index.ts
 		ValidArgsFunction: completeDirs,
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "write the plugin to `OUT` (default DIR/dist/NAME.wasm)")
+	debugFlag(cmd, &debug)
 	output := outputFlag(cmd)
 	jsonFlag(cmd, output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		b, err := a.build(cmd.Context(), dirOf(args), out, a.stderr)
+		b, err := a.build(cmd.Context(), dirOf(args), out, debug, a.stderr)
 		if err != nil {
 			return err
 		}
 		return a.inspect(b.path, b.wasm, *output)
 	}
 	return cmd
+}
+
+func debugFlag(cmd *cobra.Command, debug *bool) {
+	cmd.Flags().BoolVar(debug, "debug", false, "keep the names of functions, for the stack of a plugin that breaks off")
 }
 
 // optionalDir is the check for commands that take a folder or none.
@@ -74,24 +83,17 @@ func dirOf(args []string) string {
 
 // build compiles and packs the plugin in dir. What the toolchain is told goes to
 // log. An empty out means the usual place.
-func (a *app) build(ctx context.Context, dir, out string, log io.Writer) (*built, error) {
+func (a *app) build(ctx context.Context, dir, out string, debug bool, log io.Writer) (*built, error) {
 	lang, err := toolchain.Detect(dir)
 	if err != nil {
 		return nil, &usageError{err: err}
 	}
 	manifestPath := filepath.Join(dir, "plugin.json")
-	doc, err := regular.ReadFile(manifestPath, maxText)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, usagef("%s is missing: it names the plugin, its hooks and what it requests; `sourcehost plugin new` writes one", manifestPath)
-	}
+	doc, m, err := readManifestFile(manifestPath)
 	if err != nil {
-		return nil, &usageError{err: err}
+		return nil, err
 	}
-	m, err := plugin.ParseManifest(doc)
-	if err != nil {
-		return nil, &usageError{err: fmt.Errorf("%s: %w", manifestPath, err)}
-	}
-	wasm, err := lang.Compile(ctx, dir, log)
+	wasm, err := lang.Compile(ctx, dir, toolchain.Options{Debug: debug}, log)
 	var missing *toolchain.MissingError
 	if errors.As(err, &missing) {
 		return nil, &usageError{err: err}
@@ -99,12 +101,16 @@ func (a *app) build(ctx context.Context, dir, out string, log io.Writer) (*built
 	if err != nil {
 		return nil, err
 	}
-	packed, _, err := packBytes(m.Name+".wasm", wasm, manifestPath, doc)
+	packed, _, err := a.packBytes(m.Name+".wasm", wasm, manifestPath, doc)
 	if err != nil {
 		return nil, &usageError{err: err}
 	}
 	if out == "" {
-		out = filepath.Join(dir, "dist", m.Name+".wasm")
+		name := m.Name + ".wasm"
+		if debug {
+			name = m.Name + ".debug.wasm" // not what is shared
+		}
+		out = filepath.Join(dir, "dist", name)
 		if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 			return nil, err
 		}
@@ -114,4 +120,20 @@ func (a *app) build(ctx context.Context, dir, out string, log io.Writer) (*built
 	}
 	fmt.Fprintf(log, "wrote %s\n", text.Clean(out))
 	return &built{path: out, wasm: packed, manifest: m}, nil
+}
+
+// readManifestFile reads the plugin manifest of a folder.
+func readManifestFile(path string) ([]byte, *plugin.Manifest, error) {
+	doc, err := regular.ReadFile(path, maxText)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, usagef("%s is missing: it names the plugin, its hooks and what it requests; `sourcehost plugin new` writes one", path)
+	}
+	if err != nil {
+		return nil, nil, &usageError{err: err}
+	}
+	m, err := parseManifest(path, doc)
+	if err != nil {
+		return nil, nil, &usageError{err: err}
+	}
+	return doc, m, nil
 }

@@ -28,12 +28,13 @@ type conformanceRow struct {
 	Check  string `json:"check"`
 	Passed bool   `json:"passed"`
 	Error  string `json:"error,omitempty"`
+	Stack  string `json:"stack,omitempty"`
 }
 
 func (a *app) pluginConformanceCommand() *cobra.Command {
-	var verbose, specified bool
+	var verbose, specified, debug bool
 	cmd := &cobra.Command{
-		Use:   "conformance FILE.wasm|DIR [CASE]",
+		Use:   "conformance [FILE.wasm|DIR [CASE]]",
 		Short: "Check that a plugin keeps the contract, whatever it does",
 		Long: `Conformance calls each hook of a plugin in all the ways that the contract allows:
 with empty, full and large pages, strange descriptions, fields of later versions,
@@ -43,7 +44,7 @@ not trap, leave its limits, or write what is no output.
 
 A plugin that needs options or a configuration gets them, and its items, from a CASE
 file, by default the first in "cases" beside the plugin. DIR is the folder of a plugin,
-which is built first. The exit status is 1 when a check fails.
+which is built first, the current one without arguments. The exit status is 1 when a check fails.
 
 With --guest the plugin is the guest of docs/conformance.md, by which SDKs and new
 languages are tested, and its behaviour is compared with what is specified there.`,
@@ -51,7 +52,7 @@ languages are tested, and its behaviour is compared with what is specified there
   sourcehost plugin conformance . cases/one.json
   sourcehost plugin conformance --guest guest.wasm`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) < 1 || len(args) > 2 {
+			if args = orHere(args); len(args) < 1 || len(args) > 2 {
 				return fmt.Errorf("expected a .wasm file or a folder, and a case file at most; found %d arguments", len(args))
 			}
 			return nil
@@ -59,10 +60,11 @@ languages are tested, and its behaviour is compared with what is specified there
 	}
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "also print the checks that pass")
 	cmd.Flags().BoolVar(&specified, "guest", false, "also check that it does what docs/conformance.md specifies")
+	debugFlag(cmd, &debug)
 	output := outputFlag(cmd)
 	jsonFlag(cmd, output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		doc, err := a.conformance(cmd.Context(), args, specified)
+		doc, err := a.conformance(cmd.Context(), orHere(args), specified, debug)
 		if err != nil {
 			return err
 		}
@@ -71,9 +73,9 @@ languages are tested, and its behaviour is compared with what is specified there
 	return cmd
 }
 
-func (a *app) conformance(ctx context.Context, args []string, specified bool) (conformanceDocument, error) {
+func (a *app) conformance(ctx context.Context, args []string, specified, debug bool) (conformanceDocument, error) {
 	doc := conformanceDocument{Checks: []conformanceRow{}}
-	s, err := a.subject(ctx, args)
+	s, err := a.subject(ctx, args, debug)
 	if err != nil {
 		return doc, err
 	}
@@ -113,7 +115,10 @@ func (a *app) conformance(ctx context.Context, args []string, specified bool) (c
 func (d *conformanceDocument) add(hook abi.Hook, name string, err error) {
 	row := conformanceRow{Hook: string(hook), Check: name, Passed: err == nil}
 	if err != nil {
-		row.Error = err.Error()
+		var broken *conform.BrokenError
+		if row.Error = err.Error(); errors.As(err, &broken) {
+			row.Stack = broken.Err.Stack
+		}
 		d.Failed++
 	} else {
 		d.Passed++
@@ -140,8 +145,13 @@ func (a *app) reportConformance(doc conformanceDocument, verbose bool, output fo
 			return err
 		}
 	} else {
+		seen := map[string]bool{} // hooks whose stack was printed: one is enough
 		for _, r := range doc.Checks {
 			a.printVerdict(r, verbose)
+			if r.Stack != "" && !seen[r.Hook] {
+				printStack(a.stdout, r.Stack)
+				seen[r.Hook] = true
+			}
 		}
 		fmt.Fprintf(a.stdout, "%d passed, %d failed\n", doc.Passed, doc.Failed)
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
-	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/builtin"
+	"github.com/sourcehost/sourcehost/internal/nearest"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 	"github.com/sourcehost/sourcehost/internal/regular"
 )
@@ -126,14 +126,17 @@ func builtinWasm(name string) ([]byte, error) {
 			return p.Wasm, nil
 		}
 	}
+	if near := nearest.Name(name, builtin.Names()); near != "" {
+		return nil, usagef("there is no built-in plugin %q; did you mean %s%s?", name, builtinPrefix, near)
+	}
 	return nil, usagef("there is no built-in plugin %q; there are %s", name, strings.Join(builtin.Names(), ", "))
 }
 
 // inspect prints all about a plugin.
 func (a *app) inspect(name string, wasm []byte, output format) error {
-	p, err := guest.NewRuntime(guest.Config{}).Load(guest.Source{Name: name, Wasm: wasm})
+	p, err := checkPlugin(name, wasm)
 	if err != nil {
-		return &usageError{err: err}
+		return err
 	}
 	imports, exports := p.Interface()
 	if output == formatJSON {

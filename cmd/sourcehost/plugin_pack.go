@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
+	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/host/guest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
@@ -38,7 +40,7 @@ it. A plugin that the host would refuse is not written.`,
 		if out == "" {
 			out = args[0]
 		}
-		packed, m, err := pack(args[0], manifestPath)
+		packed, m, err := a.pack(args[0], manifestPath)
 		if err != nil {
 			return &usageError{err: err}
 		}
@@ -61,7 +63,7 @@ func oneFile(_ *cobra.Command, args []string) error {
 
 // pack returns the wasm file with the manifest inside, after it has passed the
 // host's checks.
-func pack(wasmPath, manifestPath string) ([]byte, *plugin.Manifest, error) {
+func (a *app) pack(wasmPath, manifestPath string) ([]byte, *plugin.Manifest, error) {
 	wasm, err := regular.ReadFile(wasmPath, maxPluginFile)
 	if err != nil {
 		return nil, nil, err
@@ -70,14 +72,31 @@ func pack(wasmPath, manifestPath string) ([]byte, *plugin.Manifest, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return packBytes(wasmPath, wasm, manifestPath, doc)
+	return a.packBytes(wasmPath, wasm, manifestPath, doc)
+}
+
+// parseManifest reads a plugin manifest's file; what is wrong is reported with its
+// line and column.
+func parseManifest(path string, doc []byte) (*plugin.Manifest, error) {
+	m, err := plugin.ParseManifest(doc)
+	if err != nil {
+		return nil, plugin.Locate(path, doc, err)
+	}
+	var errs []error
+	for _, p := range host.CheckSchemas(m) {
+		errs = append(errs, &plugin.Problem{Field: p.Field, Element: -1, Pointer: p.Pointer, Message: p.Message})
+	}
+	if len(errs) > 0 {
+		return nil, plugin.Locate(path, doc, errors.Join(errs...))
+	}
+	return m, nil
 }
 
 // packBytes is pack with the files' contents; the paths are for errors.
-func packBytes(wasmPath string, wasm []byte, manifestPath string, doc []byte) ([]byte, *plugin.Manifest, error) {
-	m, err := plugin.ParseManifest(doc)
+func (a *app) packBytes(wasmPath string, wasm []byte, manifestPath string, doc []byte) ([]byte, *plugin.Manifest, error) {
+	m, err := parseManifest(manifestPath, doc)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", manifestPath, err)
+		return nil, nil, err
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, doc); err != nil {
@@ -87,10 +106,34 @@ func packBytes(wasmPath string, wasm []byte, manifestPath string, doc []byte) ([
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", wasmPath, err)
 	}
-	if _, err := guest.NewRuntime(guest.Config{}).Load(guest.Source{Name: wasmPath, Wasm: packed}); err != nil {
+	p, err := guest.NewRuntime(guest.Config{}).Load(guest.Source{Name: wasmPath, Wasm: packed})
+	if err != nil {
 		return nil, nil, fmt.Errorf("the host would refuse this plugin: %w", err)
 	}
+	for _, hook := range undeclared(p) {
+		fmt.Fprintf(a.stderr, "warning: the module has the hook %s, which %s does not declare: it is never called\n", hook, text.Clean(manifestPath))
+	}
 	return packed, m, nil
+}
+
+// undeclared are the hooks that a module exports and its manifest does not declare.
+// A module with all of them has Go's SDK, which exports them whether it has them or
+// not.
+func undeclared(p *guest.Plugin) []abi.Hook {
+	_, exports := p.Interface()
+	var extra []abi.Hook
+	all := true
+	for _, hook := range abi.Hooks {
+		exported := slices.Contains(exports, string(hook))
+		all = all && exported
+		if exported && !p.Manifest().Has(hook) {
+			extra = append(extra, hook)
+		}
+	}
+	if all {
+		return nil
+	}
+	return extra
 }
 
 // replaceFile writes a file beside path and renames it, so that path is never

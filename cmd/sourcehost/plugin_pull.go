@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
+	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/host/artifact"
 	"github.com/sourcehost/sourcehost/host/config"
 	"github.com/sourcehost/sourcehost/host/guest"
@@ -33,9 +34,9 @@ when it loads it, and prints what it is, and the lines of the configuration that
 it by its digest. It is kept in the cache, so that the configured plugin needs no
 network until it is changed.
 
-With --pin these lines are written to a file of the configuration: to a new one, or
-in place of the path and the sha256 that the plugin's table there has. What else is
-in the file stays, so that grants are never changed by it.`,
+With --pin these lines are written to a file of the configuration: to a new one, which
+it says, or in place of the path and the sha256 that the plugin's table there has. What
+else is in the file stays, so that grants are never changed by it.`,
 		Example: `  sourcehost plugin pull oci://registry.example/plugins/acme:1.0
   sourcehost plugin pull --pin /etc/sourcehost/sourcehost.d/acme.toml oci://registry.example/plugins/acme:1.1
   sourcehost plugin pull -o acme.wasm oci://registry.example/plugins/acme:1.0`,
@@ -58,16 +59,26 @@ in the file stays, so that grants are never changed by it.`,
 	return cmd
 }
 
-// checkPlugin checks a plugin as the host does when it loads it.
+// checkPlugin checks a plugin as the host does when it loads it, and its schemas.
 func checkPlugin(name string, wasm []byte) (*guest.Plugin, error) {
 	p, err := guest.NewRuntime(guest.Config{}).Load(guest.Source{Name: name, Wasm: wasm})
 	if err != nil {
 		return nil, &usageError{err: err}
 	}
+	if wrong := host.CheckSchemas(p.Manifest()); len(wrong) > 0 {
+		return nil, usagef("plugin %s: its manifest: %s", name, wrong[0])
+	}
 	return p, nil
 }
 
 func (a *app) pull(ctx context.Context, name string, f pullFlags) error {
+	var file pinFile
+	if f.pin != "" {
+		var err error
+		if file, err = a.pinFile(f.pin); err != nil {
+			return err
+		}
+	}
 	pulled, err := a.pullPlugin(ctx, name, f.registryFlags)
 	if errors.Is(err, context.Canceled) {
 		return context.Cause(ctx)
@@ -95,7 +106,7 @@ func (a *app) pull(ctx context.Context, name string, f pullFlags) error {
 		return writeJSON(a.stdout, pushDocument{Reference: pin.reference, Digest: string(pulled.Reference.Digest), SHA256: p.Hash(), Bytes: len(pulled.Wasm)})
 	}
 	printManifest(a.stdout, p.Manifest(), p.Hash(), len(pulled.Wasm))
-	a.printPin(a.stdout, pin, f)
+	a.printPin(a.stdout, pin, file)
 	return nil
 }
 
@@ -113,10 +124,10 @@ func (a *app) keepPulled(pulled artifact.Plugin, f pullFlags) error {
 	return pulled.Keep(a.cacheDir(file.CacheDir))
 }
 
-func (a *app) printPin(w io.Writer, pin pinLines, f pullFlags) {
+func (a *app) printPin(w io.Writer, pin pinLines, file pinFile) {
 	switch {
-	case f.pin != "":
-		fmt.Fprintf(w, "\npinned in %s: [%s]\n", text.Clean(f.pin), text.Clean(pin.table()))
+	case file.path != "":
+		fmt.Fprintf(w, "\npinned in %s: [%s]\n", text.Clean(file.String()), text.Clean(pin.table()))
 	default:
 		fmt.Fprintf(w, "\nname it in the configuration so:\n\n%s", pin.toml())
 	}

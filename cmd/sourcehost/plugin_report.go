@@ -9,6 +9,7 @@ import (
 
 	"github.com/sourcehost/sourcehost/cmd/sourcehost/internal/text"
 	"github.com/sourcehost/sourcehost/host/guest"
+	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/author/cases"
 )
 
@@ -68,10 +69,16 @@ func newTestReport(w io.Writer, l guest.Limits, f testFlags) *testReport {
 	}}
 }
 
+// updatable reports whether a case may expect what happened: not a plugin that breaks
+// the contract.
+func updatable(r *cases.Result) bool {
+	return len(r.Differs) > 0 && (r.Got.Error == nil || r.Got.Error.Kind != abi.ErrPlugin)
+}
+
 // add takes the result of one case.
 func (t *testReport) add(r *cases.Result) {
 	passed := len(r.Differs) == 0
-	updated := t.flags.update && !passed
+	updated := t.flags.update && updatable(r)
 	if passed || updated {
 		t.doc.Passed++
 	} else {
@@ -98,15 +105,43 @@ func (t *testReport) add(r *cases.Result) {
 	for _, line := range r.Differs {
 		indented(t.w, "%s", text.Clean(line))
 	}
-	if r.Stack != "" {
-		for line := range strings.Lines(r.Stack) {
-			indented(t.w, "at %s", text.Clean(strings.TrimRight(line, "\n")))
-		}
-	}
+	t.stack(r)
 	if t.flags.verbose {
 		for _, line := range r.Got.Log {
 			indented(t.w, "log %s", text.Clean(line))
 		}
+	}
+}
+
+// stack prints where a hook broke off, and what the plugin said about it.
+func (t *testReport) stack(r *cases.Result) {
+	if r.Stack == "" {
+		return
+	}
+	for _, line := range r.Got.Log {
+		if strings.HasPrefix(line, "error ") && !t.flags.verbose { // else all of the log is printed
+			indented(t.w, "log %s", text.Clean(line))
+		}
+	}
+	printStack(t.w, r.Stack)
+}
+
+// printStack prints frames, or the trace of Go's runtime as it stands.
+func printStack(w io.Writer, stack string) {
+	for line := range strings.Lines(stack) {
+		line, indent := strings.CutPrefix(strings.TrimRight(line, "\n"), "\t")
+		switch {
+		case line == "":
+		case indent:
+			indented(w, "    %s", text.Clean(line))
+		case strings.HasPrefix(line, "."): // the module has no name
+			indented(w, "at %s", text.Clean(line[1:]))
+		default:
+			indented(w, "%s", text.Clean(line))
+		}
+	}
+	if guest.Nameless(stack) {
+		indented(w, "these are numbers of functions: with --debug they have names")
 	}
 }
 

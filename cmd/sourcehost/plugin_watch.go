@@ -77,9 +77,9 @@ func look(paths []string) map[string]stamp {
 			}
 			return nil
 		})
-		// The cases beside a .wasm file.
+		// The cases of a .wasm file.
 		if !isDir(root) && len(paths) == 1 {
-			for path, s := range look([]string{filepath.Join(filepath.Dir(root), "cases"), root}) {
+			for path, s := range look([]string{casesOf(root), root}) {
 				files[path] = s
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/host/artifact"
+	"github.com/sourcehost/sourcehost/host/config"
 )
 
 // registryFlags are the flags of commands that talk to a registry.
@@ -39,24 +40,28 @@ func (a *app) pullPlugin(ctx context.Context, name string, f registryFlags) (art
 // pinnedPlugins reads the plugins that the configuration names by their digest in a
 // registry, from the cache when they are there.
 func (a *app) pinnedPlugins(cfg *host.Config) error {
+	var mistakes config.Mistakes
 	for i := range cfg.Plugins {
 		p := &cfg.Plugins[i]
 		if p.Builtin || !isReference(p.Path) {
 			continue
 		}
 		ref, err := artifact.Parse(p.Path)
-		if err != nil {
-			return &usageError{err: fmt.Errorf("plugin %q: %w", p.Name, err)}
-		}
 		client := a.registry(registryFlags{})
 		client.MaxBytes = cfg.Limits.ModuleBytes
-		p.Wasm, err = client.Cached(a.ctx, ref, cfg.CacheDir)
-		if err != nil && ref.Digest == "" {
-			return &usageError{err: fmt.Errorf("plugin %q: %w", p.Name, err)}
+		if err == nil {
+			p.Wasm, err = client.Cached(a.ctx, ref, cfg.CacheDir)
 		}
-		if err != nil {
-			return fmt.Errorf("plugin %q: %w", p.Name, err)
+		at, _ := a.file.Places.Nearest("plugin", p.Name, "path")
+		switch {
+		case err != nil && ref.Digest == "":
+			mistakes = append(mistakes, config.Mistake{Place: at, Message: fmt.Sprintf("plugin %q: %v", p.Name, err)})
+		case err != nil:
+			return fmt.Errorf("%s: plugin %q: %w", at, p.Name, err)
 		}
+	}
+	if len(mistakes) > 0 {
+		return &usageError{err: mistakes.Sorted(a.file.Files)}
 	}
 	return nil
 }

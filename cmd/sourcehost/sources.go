@@ -176,6 +176,7 @@ func orDash(words []string) string {
 // alike: under an old name a source is the same.
 func printSources(w io.Writer, sources []host.SourceInfo) {
 	var printed []string
+	first := map[string]string{} // under which source a plugin is described
 	for i, s := range sources {
 		if slices.Contains(printed, s.Name) {
 			continue
@@ -190,10 +191,18 @@ func printSources(w io.Writer, sources []host.SourceInfo) {
 			}
 		}
 		fmt.Fprintln(w, strings.Join(names, ", "))
-		for _, p := range s.Prepare {
-			printPlugin(w, "prepared by", p)
+		describe := func(role string, p host.PluginInfo) {
+			if above := first[p.Name]; above != "" {
+				fmt.Fprintf(w, "  %s %s %s, as above under %s\n", role, text.Clean(p.Name), text.Clean(p.Version), text.Clean(above))
+				return
+			}
+			first[p.Name] = s.Name
+			printPlugin(w, role, p)
 		}
-		printPlugin(w, "served by", s.Plugin)
+		for _, p := range s.Prepare {
+			describe("prepared by", p)
+		}
+		describe("served by", s.Plugin)
 	}
 }
 

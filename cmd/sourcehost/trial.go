@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/sourcehost/sourcehost/host/manifest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/author/cases"
+	"github.com/sourcehost/sourcehost/internal/nearest"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
 
@@ -22,6 +24,7 @@ type trialFlags struct {
 	sources []string
 	grants  []string // CAPABILITY=VALUE, CAPABILITY, or all
 	config  string   // a JSON object
+	names   []string // of the plugins, once they are read
 }
 
 func (t *trialFlags) add(a *app, cmd *cobra.Command) {
@@ -58,6 +61,7 @@ func (t *trialFlags) apply(ctx context.Context, a *app, cfg *host.Config) error 
 	if t.config != "" && !isObject(t.config) {
 		return usagef("--plugin-config: expected a JSON object, found %s", t.config)
 	}
+	var all []*plugin.Manifest
 	for _, arg := range t.plugins {
 		p, m, err := t.load(ctx, a, arg)
 		if err != nil {
@@ -66,8 +70,46 @@ func (t *trialFlags) apply(ctx context.Context, a *app, cfg *host.Config) error 
 		if err := t.insert(cfg, p, m); err != nil {
 			return err
 		}
+		all, t.names = append(all, m), append(t.names, p.Name)
+	}
+	return t.checkGrants(all)
+}
+
+// warnIdle says which plugins are tried in vain: no source of the manifest uses them.
+func (t *trialFlags) warnIdle(cfg host.Config, m *manifest.Manifest) {
+	for _, name := range t.names {
+		uses := func(source string) bool {
+			return cfg.Serve[source] == name || slices.Contains(cfg.Prepare[source], name)
+		}
+		if slices.ContainsFunc(m.Sources, func(s manifest.Source) bool { return uses(s.Name) }) {
+			continue
+		}
+		all := slices.Concat(sortedKeys(cfg.Serve), sortedKeys(cfg.Prepare))
+		slices.Sort(all)
+		all = slices.DeleteFunc(slices.Compact(all), func(s string) bool { return !uses(s) })
+		cfg.Logger.Warn("the plugin is not used: it is for other sources than the manifest has; --plugin-for NAME puts it in front of one",
+			"plugin", name, "for", strings.Join(all, ", "))
+	}
+}
+
+// checkGrants refuses grants that none of the plugins requests.
+func (t *trialFlags) checkGrants(all []*plugin.Manifest) error {
+	for _, text := range t.grants {
+		name, _, _ := strings.Cut(text, "=")
+		requested := slices.ContainsFunc(all, func(m *plugin.Manifest) bool { return requestsCapability(m, name) })
+		switch {
+		case text == grantAll || requested:
+		case len(all) == 1:
+			return usagef("--grant %s: the plugin %s does not request %s, so that the grant has no effect", text, all[0].Name, name)
+		default:
+			return usagef("--grant %s: none of the plugins requests %s, so that the grant has no effect", text, name)
+		}
 	}
 	return nil
+}
+
+func requestsCapability(m *plugin.Manifest, name string) bool {
+	return slices.ContainsFunc(m.Capabilities, func(c plugin.Capability) bool { return c.Name == name })
 }
 
 func isObject(text string) bool {
@@ -89,15 +131,26 @@ func (t *trialFlags) load(ctx context.Context, a *app, arg string) (host.Plugin,
 	if err != nil {
 		return host.Plugin{}, nil, usagef("%s: %w", path, err)
 	}
+	if wrong := host.CheckSchemas(m); len(wrong) > 0 {
+		return host.Plugin{}, nil, usagef("%s: the plugin's manifest is wrong: %s", path, wrong[0])
+	}
 	if name == "" {
 		name = m.Name
 	}
-	p := host.Plugin{Name: name, Path: path, Wasm: wasm}
+	p := host.Plugin{Name: name, Path: path, Wasm: wasm, HowToGrant: howToGrant}
 	if t.config != "" {
 		p.Config = json.RawMessage(t.config)
 	}
 	p.Grant, err = t.grant(m)
 	return p, m, err
+}
+
+// howToGrant says what a plugin that is tried is granted by.
+func howToGrant(capability, value string) string {
+	if plain := regexp.MustCompile(`^[\w@%+=:,./-]+$`); !plain.MatchString(value) {
+		value = "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+	}
+	return "add --grant " + capability + "=" + value
 }
 
 func isThere(path string) bool {
@@ -108,7 +161,7 @@ func isThere(path string) bool {
 // trialBytes reads a plugin, or builds the one in a folder.
 func (a *app) trialBytes(ctx context.Context, path string) ([]byte, error) {
 	if !isReference(path) && isDir(path) {
-		b, err := a.build(ctx, path, "", a.stderr)
+		b, err := a.build(ctx, path, "", false, a.stderr)
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +170,7 @@ func (a *app) trialBytes(ctx context.Context, path string) ([]byte, error) {
 	return a.pluginBytes(ctx, path, registryFlags{})
 }
 
-// grant reads --grant.
+// grant reads --grant, as far as a plugin requests it.
 func (t *trialFlags) grant(m *plugin.Manifest) (host.Grant, error) {
 	var g host.Grant
 	for _, text := range t.grants {
@@ -134,11 +187,15 @@ func (t *trialFlags) grant(m *plugin.Manifest) (host.Grant, error) {
 		if has {
 			values = []string{value}
 		}
-		if err := g.Add(name, values...); err != nil {
-			return g, usagef("--grant %s: %w", manifest.WithoutUserinfo(text), err)
+		if near := nearest.Name(name, append([]string{grantAll}, host.Capabilities()...)); near == grantAll && !has {
+			return g, usagef("--grant %s: there is no capability %q; did you mean %q?", text, name, near)
 		}
-		if !slices.ContainsFunc(m.Capabilities, func(c plugin.Capability) bool { return c.Name == name }) {
-			return g, usagef("--grant %s: the plugin %s does not request %s, so that the grant has no effect", text, m.Name, name)
+		to := &g
+		if !requestsCapability(m, name) { // of another plugin's; what is wrong with it is an error all the same
+			to = &host.Grant{}
+		}
+		if err := to.Add(name, values...); err != nil {
+			return g, usagef("--grant %s: %w", manifest.WithoutUserinfo(text), err)
 		}
 	}
 	return g, nil
@@ -197,7 +254,7 @@ func fitting(cfg host.Config, m *plugin.Manifest) ([]string, error) {
 	}
 	defer h.Close()
 	want := plugin.ProducesFile
-	if slices.ContainsFunc(m.Capabilities, func(c plugin.Capability) bool { return c.Name == plugin.CapImage }) {
+	if requestsCapability(m, plugin.CapImage) {
 		want = plugin.ProducesImage
 	}
 	var names []string

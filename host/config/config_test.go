@@ -109,7 +109,14 @@ func itoa(n int) string { return describe(int64(n))[len("the integer "):] }
 
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"workers = 0", `f:1:1: workers: expected at least 1 and at most 1000000000, found 0`},
+		{"workers = 1025", `f:1:1: workers: expected at least 1 and at most 1024, found 1025`},
+		{"[download]\nper_host = 1000000001", `f:2:1: per_host: expected at least 1 and at most 1000000000, found 1000000001`},
+		{"[limits]\nmemory = \"5GiB\"", `f:2:1: memory: expected at most "4GiB", found the string "5GiB"`},
+		{"[limits]\nresult = 1073741825", `f:2:1: result: expected at most "1GiB", found the integer 1073741825`},
+		{"[limits]\nput = \"8000000000GiB\"", `f:2:1: put: expected at most "1024GiB", found the string "8000000000GiB"`},
+		{"[limits]\nhook_timeout = \"25h\"", `f:2:1: hook_timeout: expected at most "24h", found "25h"`},
+		{"[limits]\nprogram_timeout = \"169h\"", `f:2:1: program_timeout: expected at most "168h", found "169h"`},
+		{"workers = 0", `f:1:1: workers: expected at least 1 and at most 1024, found 0`},
 		{"\n\nworkers = \"8\"", `f:3:1: workers: expected an integer, found the string "8"`},
 		{"workers = 1.5", `f:1:1: workers: expected an integer, found the number 1.5`},
 		{"wrokers = 8", `f:1:1: unknown key "wrokers"; did you mean "workers"?`},
@@ -160,7 +167,7 @@ func TestMistakes(t *testing.T) {
 		{"[secret.t]\ncommand = [\"vault\", \"x\"]\nhosts = [\"h\"]", `f:2:12: command: expected the absolute path of a program, found "vault"`},
 		{"[secret.t]\ncommand = \"/bin/vault\"\nhosts = [\"h\"]", `f:2:1: command: expected an array of strings, found the string "/bin/vault"`},
 		{"[secret.t]\nenv = \"A\"\ncommand = [\"/x\"]\nfile = \"f\"\nhosts = [\"h\"]", `f:2:1: secret "t" has both file and env and command; keep one`},
-		{"workers = 0\n[secret.t]\nhosts = [\"h\"]\n[download]\nx = 1", "f:1:1: workers: expected at least 1 and at most 1000000000, found 0\nf:2:9: secret \"t\" has neither file nor env nor command; give one to get it from\nf:5:1: unknown key \"x\" in [download]; known are: allow_downgrade, allow_link_local, backoff_base, backoff_max, connect_timeout, header_timeout, http2, max_attempts, max_redirects, per_host, retry_after_max, stall_bytes_per_second, stall_timeout, tls_timeout, user_agent"},
+		{"workers = 0\n[secret.t]\nhosts = [\"h\"]\n[download]\nx = 1", "f:1:1: workers: expected at least 1 and at most 1024, found 0\nf:2:9: secret \"t\" has neither file nor env nor command; give one to get it from\nf:5:1: unknown key \"x\" in [download]; known are: allow_downgrade, allow_link_local, backoff_base, backoff_max, connect_timeout, header_timeout, http2, max_attempts, max_redirects, per_host, retry_after_max, stall_bytes_per_second, stall_timeout, tls_timeout, user_agent"},
 	} {
 		_, err := Parse("f", []byte(c.text))
 		var m Mistakes
@@ -272,8 +279,13 @@ func TestLoadErrors(t *testing.T) {
 	if _, err := Load(missing); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
 		t.Errorf("a missing file: %v", err)
 	}
-	if _, err := LoadFound(missing, nil); !errors.Is(err, fs.ErrNotExist) {
+	want := "the configuration file " + missing + ", which --config names, does not exist"
+	if _, err := LoadFound(missing, nil); !errors.Is(err, fs.ErrNotExist) || err.Error() != want {
 		t.Errorf("a missing file that a flag names: %v", err)
+	}
+	want = "the configuration file " + missing + ", which $SOURCEHOST_CONFIG names, does not exist"
+	if _, err := LoadFound("", func(string) string { return missing }); !errors.Is(err, fs.ErrNotExist) || err.Error() != want {
+		t.Errorf("a missing file that a variable names: %v", err)
 	}
 	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a folder: %v", err)

@@ -42,6 +42,9 @@ func Document(defaults *File) []TableDoc {
 
 func (k key) document() KeyDoc {
 	d := KeyDoc{Name: k.name, Type: k.kind.String(), Default: k.unset, Meaning: k.meaning}
+	if k.most > 0 {
+		d.Type += ", at most `" + k.boundText() + "`"
+	}
 	if len(k.words) > 0 {
 		words := make([]string, len(k.words))
 		for i, w := range k.words {

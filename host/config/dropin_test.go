@@ -146,3 +146,16 @@ func TestDropInsThatCannotBeRead(t *testing.T) {
 		t.Errorf("a link to nothing: %v", err)
 	}
 }
+
+func TestBelongs(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for file, want := range map[string]bool{
+		"main.toml": true, "./main.toml": true, dir + "/main.toml": true, "main.d/a.toml": true, dir + "/main.d/a.toml": true,
+		"other.toml": false, "main.d": false, "main.d/a.tmol": false, "main.d/.a.toml": false, "main.d/x/a.toml": false, "mian.d/a.toml": false,
+	} {
+		if Belongs(file, dir+"/main.toml") != want || Belongs(file, "main.toml") != want {
+			t.Errorf("%s: want %v", file, want)
+		}
+	}
+}

@@ -11,6 +11,9 @@ type key struct {
 	// field points to where the value belongs. What else than its kind says how
 	// it is read is the type of the field.
 	field any
+	// most is the largest value of a number, a size in bytes or a duration in
+	// nanoseconds; 0 means the bound of its kind.
+	most int64
 	// words are the values of a key of the kind choice.
 	words []string
 	// unset says what holds when the key is left out and has no default value.
@@ -22,7 +25,7 @@ type key struct {
 // rootKeys are those of the file itself, outside of any table.
 func rootKeys(f *File) []key {
 	return []key{
-		{name: "workers", kind: kindCount, field: &f.Workers, meaning: "How many items are fetched at once, at least 1 and at most 1024. By default 16 from near servers and up to this many from far ones."},
+		{name: "workers", kind: kindCount, field: &f.Workers, most: MaxWorkers, meaning: "How many items are fetched at once. By default 16 from near servers and up to this many from far ones."},
 		{name: "cache_dir", kind: kindPath, field: &f.CacheDir, unset: "`$XDG_CACHE_HOME/sourcehost`, then `$HOME/.cache/sourcehost`, then `/var/cache/sourcehost`: the first that can be used",
 			meaning: "The folder for compiled plugins."},
 		{name: "root", kind: kindPath, field: &f.Root, meaning: "The folder beneath which the paths of files that plugins ask for are looked up."},
@@ -52,19 +55,19 @@ func downloadKeys(d *Download) []key {
 func limitsKeys(l *Limits) []key {
 	return []key{
 		{name: "page_items", kind: kindCount, field: &l.PageItems, meaning: "How many items a hook gets at once, at most."},
-		{name: "load_timeout", kind: kindDuration, field: &l.LoadTimeout, meaning: "How long compiling a plugin may take."},
-		{name: "hook_timeout", kind: kindDuration, field: &l.HookTimeout, meaning: "How long one call of a hook may take."},
-		{name: "memory", kind: kindSize, field: &l.MemoryBytes, meaning: "The largest linear memory of an instance."},
-		{name: "output", kind: kindSize, field: &l.OutputBytes, meaning: "The largest output of one call."},
-		{name: "result", kind: kindSize, field: &l.ResultBytes, meaning: "The largest result of one operation."},
-		{name: "request", kind: kindSize, field: &l.RequestBytes, meaning: "The largest request of one operation."},
+		{name: "load_timeout", kind: kindDuration, field: &l.LoadTimeout, most: maxCall, meaning: "How long compiling a plugin may take."},
+		{name: "hook_timeout", kind: kindDuration, field: &l.HookTimeout, most: maxCall, meaning: "How long one call of a hook may take."},
+		{name: "memory", kind: kindSize, field: &l.MemoryBytes, most: maxMemory, meaning: "The largest linear memory of an instance."},
+		{name: "output", kind: kindSize, field: &l.OutputBytes, most: maxMessage, meaning: "The largest output of one call."},
+		{name: "result", kind: kindSize, field: &l.ResultBytes, most: maxMessage, meaning: "The largest result of one operation."},
+		{name: "request", kind: kindSize, field: &l.RequestBytes, most: maxMessage, meaning: "The largest request of one operation."},
 		{name: "log_lines", kind: kindCount, field: &l.LogLines, meaning: "How many lines one call may log."},
-		{name: "log_line", kind: kindSize, field: &l.LogLineBytes, meaning: "Where a log line is cut."},
+		{name: "log_line", kind: kindSize, field: &l.LogLineBytes, most: maxMessage, meaning: "Where a log line is cut."},
 		{name: "put", kind: kindSize, field: &l.PutBytes, meaning: "The largest item that a plugin may hand over itself."},
 		{name: "program_timeout", kind: kindDuration, field: &l.ProgramTimeout, meaning: "How long a program that an item needs may run."},
 		{name: "calls", kind: kindCount, field: &l.Calls, meaning: "How many operations one call may ask for."},
-		{name: "module", kind: kindSize, field: &l.ModuleBytes, meaning: "The largest plugin file."},
-		{name: "function", kind: kindSize, field: &l.FunctionBytes, meaning: "The largest body of one function of a plugin."},
+		{name: "module", kind: kindSize, field: &l.ModuleBytes, most: maxMessage, meaning: "The largest plugin file."},
+		{name: "function", kind: kindSize, field: &l.FunctionBytes, most: maxMessage, meaning: "The largest body of one function of a plugin."},
 		{name: "table_entries", kind: kindCount, field: &l.TableEntries, meaning: "How many entries a plugin's tables may have."},
 	}
 }

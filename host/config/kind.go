@@ -67,11 +67,11 @@ func (k kind) want() func(string) string {
 func (t *table) read(k key) {
 	switch dst := k.field.(type) {
 	case *int:
-		t.count(k.name, dst)
+		t.count(k, dst)
 	case *int64:
-		t.size(k.name, dst)
+		t.size(k, dst)
 	case *time.Duration:
-		t.duration(k.name, dst)
+		t.duration(k, dst)
 	case *bool:
 		t.boolean(k.name, dst)
 	case *string:

@@ -37,8 +37,25 @@ func Find(flag string, getenv func(string) string) (path string, required bool) 
 // missing without being required is as good as an empty one.
 func LoadFound(flag string, getenv func(string) string, builtin ...string) (*File, error) {
 	path, required := Find(flag, getenv)
-	return load(path, required, builtin)
+	f, err := load(path, required, builtin)
+	if _, missing := os.Stat(path); err != nil && required && errors.Is(missing, fs.ErrNotExist) {
+		by := "--config"
+		if flag == "" {
+			by = "$" + EnvPath
+		}
+		return nil, &missingError{path: path, by: by}
+	}
+	return f, err
 }
+
+// missingError is a file that was named and is not there. It is an fs.ErrNotExist.
+type missingError struct{ path, by string }
+
+func (e *missingError) Error() string {
+	return fmt.Sprintf("the configuration file %s, which %s names, does not exist", e.path, e.by)
+}
+
+func (e *missingError) Is(target error) bool { return target == fs.ErrNotExist }
 
 // Load reads and checks a file and its drop-in files. When they can be read at
 // all, the error is Mistakes and lists everything that is wrong; a missing file

@@ -29,7 +29,7 @@ func dropIns(path string) ([]string, error) {
 	}
 	var paths []string
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".toml") && !strings.HasPrefix(e.Name(), ".") {
+		if isDropIn(e.Name()) {
 			paths = append(paths, filepath.Join(dir, e.Name()))
 		}
 	}
@@ -37,6 +37,29 @@ func dropIns(path string) ([]string, error) {
 		return nil, fmt.Errorf("reading the configuration's drop-in files: %s has %d, but at most %d are read", dir, len(paths), maxDropIns)
 	}
 	return paths, nil
+}
+
+func isDropIn(name string) bool {
+	return strings.HasSuffix(name, ".toml") && !strings.HasPrefix(name, ".")
+}
+
+// Belongs reports whether a file, there or not, is one that LoadFound reads when main
+// is what Find finds: the file itself or a drop-in file.
+func Belongs(file, main string) bool {
+	file, main = absolute(file), absolute(main)
+	return file == main || filepath.Dir(file) == DropInDir(main) && isDropIn(filepath.Base(file))
+}
+
+// absolute makes a path comparable: without the links that lead to its folder.
+func absolute(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
+		return filepath.Join(dir, filepath.Base(abs))
+	}
+	return abs
 }
 
 // merge puts the values of a later document over those of earlier ones: tables

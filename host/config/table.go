@@ -255,58 +255,59 @@ func (t *table) boolean(key string, dst *bool) {
 }
 
 // count reads an integer of at least 1.
-func (t *table) count(key string, dst *int) {
-	v, ok := t.get(key)
+func (t *table) count(k key, dst *int) {
+	v, ok := t.get(k.name)
 	if !ok {
 		return
 	}
 	n, ok := v.(int64)
 	switch {
 	case !ok:
-		t.wrong(key, "an integer", v)
-	case n < 1 || n > maxCount:
-		t.fail(key, "%s: expected at least 1 and at most %d, found %d", key, maxCount, n)
+		t.wrong(k.name, "an integer", v)
+	case n < 1 || n > k.bound():
+		t.fail(k.name, "%s: expected at least 1 and at most %s, found %d", k.name, k.boundText(), n)
 	default:
 		*dst = int(n)
 	}
 }
 
-// maxCount keeps counts within the range of every int.
-const maxCount = 1_000_000_000
-
-func (t *table) duration(key string, dst *time.Duration) {
-	v, ok := t.get(key)
+func (t *table) duration(k key, dst *time.Duration) {
+	v, ok := t.get(k.name)
 	if !ok {
 		return
 	}
 	const want = `a duration as a string with its unit, for example "30s" or "1m30s"`
 	s, ok := v.(string)
 	if !ok {
-		t.wrong(key, want, v)
+		t.wrong(k.name, want, v)
 		return
 	}
 	d, err := time.ParseDuration(s)
 	switch {
 	case err != nil:
-		t.wrong(key, want, v)
+		t.wrong(k.name, want, v)
 	case d <= 0:
-		t.fail(key, "%s: expected more than zero, found %q; leave the key out for the default", key, s)
+		t.fail(k.name, "%s: expected more than zero, found %q; leave the key out for the default", k.name, s)
+	case int64(d) > k.bound():
+		t.fail(k.name, "%s: expected at most %s, found %q", k.name, k.boundText(), s)
 	default:
 		*dst = d
 	}
 }
 
-func (t *table) size(key string, dst *int64) {
-	v, ok := t.get(key)
+func (t *table) size(k key, dst *int64) {
+	v, ok := t.get(k.name)
 	if !ok {
 		return
 	}
 	n, ok := parseSize(v)
 	switch {
 	case !ok:
-		t.wrong(key, `a size in bytes, as an integer or a string such as "256MiB"`, v)
+		t.wrong(k.name, `a size in bytes, as an integer or a string such as "256MiB"`, v)
 	case n < 1:
-		t.fail(key, "%s: expected at least 1 byte, found %v; leave the key out for the default", key, v)
+		t.fail(k.name, "%s: expected at least 1 byte, found %v; leave the key out for the default", k.name, v)
+	case n > k.bound():
+		t.fail(k.name, "%s: expected at most %s, found %s", k.name, k.boundText(), describe(v))
 	default:
 		*dst = n
 	}

@@ -43,8 +43,9 @@ func trapError(err error, st *callState) *Error {
 	if last := st.logs.complaint(); last != "" {
 		message += ": " + last
 	}
-	if stack == "" {
-		stack = st.logs.stderrText()
+	// The trace of Go's runtime has lines, and names also where the module has none.
+	if own := st.logs.stderrText(); stack == "" || strings.Contains(own, goTrace) {
+		stack = own
 	}
 	cause := Trap
 	if st.denied() {
@@ -52,6 +53,24 @@ func trapError(err error, st *callState) *Error {
 		message = fmt.Sprintf("the plugin needs more than the %d bytes of memory that it may have: %s", st.limits.MemoryBytes, message)
 	}
 	return &Error{Cause: cause, Err: errors.New(message), Stack: stack}
+}
+
+// goTrace begins the trace of a goroutine.
+const goTrace = "\ngoroutine "
+
+// Nameless reports whether a guest's stack has numbers in place of the names of
+// functions, because the module was stripped of them.
+func Nameless(stack string) bool {
+	numbers := false
+	for line := range strings.Lines(stack) {
+		switch {
+		case strings.HasPrefix(line, ".$"):
+			numbers = true
+		case strings.HasPrefix(line, "."):
+			return false
+		}
+	}
+	return numbers
 }
 
 // splitStack divides an error text of the runtime into its message and the

@@ -64,21 +64,17 @@ func (p *problems) check(m *Manifest) {
 	if strings.ContainsAny(m.Summary, "\r\n") {
 		p.add("summary", "expected one line, found several")
 	}
-	for _, s := range m.Sources {
-		p.checkName("sources", s)
-	}
-	for _, s := range m.ItemsAlias {
-		p.checkName("items_alias", s)
-	}
+	p.checkNames("sources", m.Sources)
+	p.checkNames("items_alias", m.ItemsAlias)
 	if len(m.Sources) > 0 && m.Schema == nil {
 		p.add("schema", "expected a JSON Schema because sources are named, found none")
 	}
 	if m.MaxInstances < 0 || m.MaxInstances > MaxInstances {
 		p.add("max_instances", "expected 0 to %d, found %d", MaxInstances, m.MaxInstances)
 	}
-	for _, v := range m.ManifestVersions {
+	for i, v := range m.ManifestVersions {
 		if v != 1 && v != 2 {
-			p.add("manifest_versions", "expected 1 or 2, found %d", v)
+			p.addIn("manifest_versions", i, "expected 1 or 2, found %d", v)
 		}
 	}
 	p.checkUnique(m)
@@ -103,10 +99,12 @@ func (p *problems) checkUnique(m *Manifest) {
 }
 
 func (p *problems) checkHooks(m *Manifest) {
-	for _, h := range m.Hooks {
-		if !slices.Contains(abi.Hooks, h) {
-			p.add("hooks", "expected some of %q, found %q", abi.Hooks, shorten(string(h)))
+	for i, h := range m.Hooks {
+		if slices.Contains(abi.Hooks, h) {
+			continue
 		}
+		text := fmt.Sprintf("expected some of %q, found %q", abi.Hooks, shorten(string(h)))
+		p.addIn("hooks", i, "%s%s", text, didYouMean(string(h), abi.Hooks))
 	}
 	kinds := []string{ProducesFile, ProducesImage, ProducesCommit, ProducesNone}
 	if !m.Has(abi.FetchOne) {
@@ -119,7 +117,7 @@ func (p *problems) checkHooks(m *Manifest) {
 		return
 	}
 	if !slices.Contains(kinds, m.Produces) {
-		p.add("produces", "expected one of %q because of the hook %s, found %q", kinds, abi.FetchOne, shorten(m.Produces))
+		p.add("produces", "expected one of %q because of the hook %s, found %q%s", kinds, abi.FetchOne, shorten(m.Produces), didYouMean(m.Produces, kinds))
 	}
 	switch {
 	case m.Produces == ProducesNone && m.ContentType != "":
@@ -127,6 +125,18 @@ func (p *problems) checkHooks(m *Manifest) {
 	case m.Produces != ProducesNone:
 		p.checkName("content_type", m.ContentType)
 	}
+}
+
+// didYouMean names the known word that was probably meant, if there is one.
+func didYouMean[T ~string](word string, known []T) string {
+	words := make([]string, len(known))
+	for i, k := range known {
+		words[i] = string(k)
+	}
+	if near := nearest.Name(word, words); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
 }
 
 // checkFormats checks the forms of images. The host stores no other parts than
@@ -174,14 +184,22 @@ func (p *problems) checkCapabilities(list []Capability) {
 		case check != nil && len(c.Values) == 0:
 			p.add(where+".values", "expected at least one for %s, found none", c.Name)
 		case check != nil:
-			for _, v := range c.Values {
+			for j, v := range c.Values {
 				if want := check(v); want != "" {
-					p.add(where+".values", "expected %s, found %q", want, shorten(v))
+					p.addIn(where+".values", j, "expected %s, found %q", want, shorten(v))
 				}
 			}
 		}
 		if strings.TrimSpace(c.Reason) == "" {
 			p.add(where+".reason", "expected a sentence for the operator, found none")
+		}
+	}
+}
+
+func (p *problems) checkNames(field string, values []string) {
+	for i, v := range values {
+		if want := checkName(v); want != "" {
+			p.addIn(field, i, "expected %s, found %q", want, shorten(v))
 		}
 	}
 }

@@ -16,7 +16,12 @@ import (
 type problems struct{ list []error }
 
 func (p *problems) add(field, format string, args ...any) {
-	p.list = append(p.list, fmt.Errorf("plugin manifest: %s: %s", field, fmt.Sprintf(format, args...)))
+	p.addIn(field, -1, format, args...)
+}
+
+// addIn adds what is wrong with an element of an array.
+func (p *problems) addIn(field string, element int, format string, args ...any) {
+	p.list = append(p.list, &Problem{Field: field, Element: element, Message: fmt.Sprintf(format, args...)})
 }
 
 // object walks a JSON object and hands each field to the function of its name.
@@ -44,7 +49,7 @@ func (p *problems) object(where string, data []byte, fields map[string]func(raw 
 		err = r.End()
 	}
 	if err != nil {
-		p.add(orRoot(where), "expected JSON: %v", err)
+		p.list = append(p.list, &Problem{Field: orRoot(where), Element: -1, Message: "expected JSON: " + err.Error(), err: err})
 	}
 }
 

@@ -5,11 +5,10 @@
 package cases
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,9 +16,7 @@ import (
 
 	"github.com/sourcehost/sourcehost/host"
 	"github.com/sourcehost/sourcehost/internal/abi"
-	"github.com/sourcehost/sourcehost/internal/nearest"
 	"github.com/sourcehost/sourcehost/internal/plugin"
-	"github.com/sourcehost/sourcehost/internal/rawjson"
 	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
@@ -27,6 +24,7 @@ import (
 type Case struct {
 	// Path is the file that the case was read from.
 	Path string `json:"-"`
+	text text
 
 	// Summary says what the case is about.
 	Summary string `json:"summary,omitempty"`
@@ -181,88 +179,7 @@ func read(path string) (*Case, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	c.Path = path
-	return c, nil
-}
-
-// Parse reads a case file, strictly.
-func Parse(data []byte) (*Case, error) {
-	// Repeated fields and bad UTF-8, which encoding/json accepts.
-	if err := rawjson.Valid(data); err != nil {
-		return nil, err
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	c := &Case{}
-	if err := dec.Decode(c); err != nil {
-		return nil, explain(err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("expected one JSON object and nothing behind it")
-	}
-	return c, c.check()
-}
-
-// explain names the nearest known field for one that is not known.
-func explain(err error) error {
-	name, ok := strings.CutPrefix(err.Error(), "json: unknown field ")
-	if !ok {
-		return errors.New(strings.TrimPrefix(err.Error(), "json: "))
-	}
-	known := []string{
-		"summary", "hooks", "source", "options", "config", "format", "items", "grant", "host", "expect", "key", "desc",
-		"files", "env", "secrets", "exec", "http", "calls", "program", "args", "stdout", "error", "op", "request", "status",
-		"result", "text", "log", "skip", "hook", "kind", "message", "hint", "content", "method", "url", "headers", "body", "request_body",
-	}
-	if near := nearest.Name(strings.Trim(name, `"`), known); near != "" {
-		return fmt.Errorf("unknown field %s; did you mean %q?", name, near)
-	}
-	return fmt.Errorf("unknown field %s", name)
-}
-
-// check refuses what no case can mean.
-func (c *Case) check() error {
-	for _, h := range c.Hooks {
-		if !slices.Contains(abi.Hooks, h) {
-			return fmt.Errorf("hooks: there is no hook %q; there are %q", h, abi.Hooks)
-		}
-	}
-	keys := map[string]bool{}
-	for i, it := range c.Items {
-		switch {
-		case it.Key == "":
-			return fmt.Errorf("items/%d: expected a key", i)
-		case keys[it.Key]:
-			return fmt.Errorf("items/%d: the key %q is there twice", i, it.Key)
-		case len(it.Desc) == 0:
-			return fmt.Errorf("items/%d: expected a description, \"desc\"", i)
-		}
-		keys[it.Key] = true
-	}
-	for i, o := range c.Expect.Items {
-		if !keys[o.Key] {
-			return fmt.Errorf("expect/items/%d: the case has no item %q", i, o.Key)
-		}
-	}
-	for i, a := range c.Host.Calls {
-		if _, ok := statusOf(a.Status); !ok {
-			return fmt.Errorf("host/calls/%d: there is no status %q", i, a.Status)
-		}
-		if a.Op == "" {
-			return fmt.Errorf("host/calls/%d: expected the name of an operation, \"op\"", i)
-		}
-	}
-	for path := range c.Host.Files {
-		if !strings.HasPrefix(path, "/") || filepath.Clean(path) != path {
-			return fmt.Errorf("host/files: %q is not a clean absolute path", path)
-		}
-	}
-	_, err := c.grant(&plugin.Manifest{})
-	return err
+	return Parse(path, data)
 }
 
 // grant is what the plugin is granted in this case.
@@ -271,9 +188,9 @@ func (c *Case) grant(m *plugin.Manifest) (host.Grant, error) {
 	if c.Grant != nil {
 		g = host.Grant{}
 	}
-	for name, value := range c.Grant {
-		values, err := grantValues(value)
-		if err == nil && (values != nil || value == true) {
+	for _, name := range slices.Sorted(maps.Keys(c.Grant)) {
+		values, err := grantValues(c.Grant[name])
+		if err == nil && (values != nil || c.Grant[name] == true) {
 			err = g.Add(name, values...)
 		}
 		if err != nil {
@@ -284,6 +201,14 @@ func (c *Case) grant(m *plugin.Manifest) (host.Grant, error) {
 		g.Secrets = slices.DeleteFunc(g.Secrets, func(name string) bool { return !slices.Contains(c.Host.Secrets, name) })
 	}
 	return g, nil
+}
+
+// howToGrant says what a case has to say for a plugin to be allowed something.
+func (c *Case) howToGrant(capability, value string) string {
+	if c.Grant == nil && capability == plugin.CapSecrets { // all is granted but secrets that there are not
+		return fmt.Sprintf("add %q to host/secrets of the case", value)
+	}
+	return fmt.Sprintf("add %q to grant/%s of the case", value, capability)
 }
 
 // grantValues reads a value as [plugin.NAME.grant] of the configuration has it.

@@ -13,35 +13,54 @@ import (
 
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		``:                        "expected",
-		`[]`:                      "cannot unmarshal array",
-		`{"items":[]} {}`:         "",
-		`{"itmes":[]}`:            `did you mean "items"?`,
-		`{"items":[{}]}`:          "items/0: expected a key",
-		`{"items":[],"a":1}`:      `unknown field "a"`,
-		`{"items":[{"key":"k"}]}`: "items/0: expected a description",
-		`{"items":[{"key":"k","desc":1},{"key":"k","desc":1}]}`:         "twice",
-		`{"items":[],"items":[]}`:                                       "",
-		`{"items":[],"hooks":["fetch"]}`:                                `no hook "fetch"`,
-		`{"items":[],"expect":{"items":[{"key":"k"}]}}`:                 `no item "k"`,
-		`{"items":[],"host":{"files":{"etc":""}}}`:                      "not a clean absolute path",
-		`{"items":[],"host":{"files":{"/a/../b":""}}}`:                  "not a clean absolute path",
-		`{"items":[],"host":{"calls":[{"op":"x/v1","status":"good"}]}}`: `no status "good"`,
-		`{"items":[],"host":{"calls":[{}]}}`:                            "expected the name of an operation",
-		`{"items":[],"grant":{"env":"A"}}`:                              "expected an array of strings",
-		`{"items":[],"grant":{"env":[1]}}`:                              "expected an array of strings",
-		`{"items":[],"grant":{"clock":["x"]}}`:                          "takes no values",
+		``:                        "c.json:1:1: expected a value",
+		`[]`:                      "c.json:1:1: expected an object, found an array",
+		`{"items":[]} {}`:         "c.json:1:14: ",
+		`{"itmes":[]}`:            `c.json:1:2: unknown field "itmes"; did you mean "items"?`,
+		`{"items":[{}]}`:          "c.json:1:11: items/0: expected a key",
+		`{"items":[],"aaaa":1}`:   `c.json:1:13: unknown field "aaaa"; there are config, expect, `,
+		`{"items":[{"key":"k"}]}`: "c.json:1:11: items/0: expected a description",
+		"{\n \"items\": [\n  {\"key\": \"k\", \"dsec\": 1}]}":                      `c.json:3:16: items/0: unknown field "dsec"; did you mean "desc"?`,
+		"{\n \"items\": [\n  {\"key\": 7, \"desc\": 1}]}":                          "c.json:3:11: items/0/key: expected a string, found a number",
+		`{"items":[{"key":"k","desc":1},{"key":"k","desc":1}]}`:                    `c.json:1:39: items/1/key: the key "k" is there twice`,
+		`{"items":[],"items":[]}`:                                                  "c.json:1:13: items: the name stands twice in this object",
+		`{"items":[],"hooks":["fetch"]}`:                                           `c.json:1:22: hooks/0: there is no hook "fetch"; there are setup, filter, prepare, fetch_one`,
+		`{"items":[],"hooks":["filter","perpare"]}`:                                `c.json:1:31: hooks/1: there is no hook "perpare"; did you mean "prepare"?`,
+		`{"items":[],"expect":{"items":[{"key":"k"}]}}`:                            `expect/items/0/key: the case has no item "k"`,
+		`{"items":[],"host":{"files":{"etc":""}}}`:                                 "c.json:1:30: host/files/etc: expected a clean absolute path",
+		`{"items":[],"host":{"files":{"/a/../b":""}}}`:                             "expected a clean absolute path",
+		`{"items":[],"host":{"calls":[{"op":"x/v1","status":"deneid"}]}}`:          `host/calls/0/status: there is no status "deneid"; did you mean "denied"?`,
+		`{"items":[],"host":{"calls":[{"op":"downlaod/v1"}]}}`:                     `host/calls/0/op: there is no operation "downlaod/v1"; did you mean "download/v1"?`,
+		`{"items":[],"host":{"calls":[{}]}}`:                                       "expected the name of an operation",
+		`{"items":[],"grant":{"env":"A"}}`:                                         "c.json:1:22: grant/env: expected an array of strings",
+		`{"items":[],"grant":{"env":[1]}}`:                                         "expected an array of strings",
+		`{"items":[],"grant":{"clock":["x"]}}`:                                     "takes no values",
+		`{"items":[],"expect":{"error":{"hook":"prepar"}}}`:                        `c.json:1:39: expect/error/hook: there is no hook "prepar"; did you mean "prepare"?`,
+		`{"items":[],"expect":{"error":{"kind":"deny"}}}`:                          `c.json:1:39: expect/error/kind: there is no kind of errors "deny"; there are failed, invalid, not found, denied,`,
+		`{"items":[],"expect":{"calls":[{"op":"raed/v1"}]}}`:                       `expect/calls/0/op: there is no operation "raed/v1"; did you mean "read/v1"?`,
+		`{"items":[],"expect":{"calls":[{"op":"read/v1","status":"no"}]}}`:         `expect/calls/0/status: there is no status "no"`,
+		`{"items":[],"expect":{"log":["inof x"]}}`:                                 `expect/log/0: expected a level in front of the line; did you mean "info"?`,
+		`{"items":[],"host":{"http":[{"url":"x","status":99999999999999999999}]}}`: "c.json: ",
 	} {
-		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Parse("c.json", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
+	}
+}
+
+// All mistakes are reported, in the order in which they stand in the file.
+func TestParseReportsAll(t *testing.T) {
+	_, err := Parse("c.json", []byte("{\"expect\": {\"items\": [{\"key\": \"z\"}]},\n\"hooks\": [\"x\"],\n\"items\": [{}]}"))
+	want := "c.json:1:31: expect/items/0/key: the case has no item \"z\": there is none\nc.json:2:11: hooks/0: there is no hook \"x\"; there are setup, filter, prepare, fetch_one\nc.json:3:11: items/0: expected a key"
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
 }
 
 // asked makes a fake host of a case and asks it, granted all that it takes.
 func asked(t *testing.T, text string) func(op, req string) (abi.Status, string) {
 	t.Helper()
-	c, err := Parse([]byte(text))
+	c, err := Parse("c.json", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +169,7 @@ func TestCompare(t *testing.T) {
 		"the log":                {`{"log":["info a"]}`, Expect{Log: []string{"info b"}}, []string{"the log differs", "  - info a", "  + info b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			parsed, err := Parse([]byte(`{` + items + `,"expect":` + c.expect + `}`))
+			parsed, err := Parse("c.json", []byte(`{`+items+`,"expect":`+c.expect+`}`))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -173,7 +192,7 @@ func TestUpdate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := Parse(out)
+		c, err := Parse("c.json", out)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
@@ -192,7 +211,7 @@ func TestUpdate(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"items":[{"key":"a","desc":1}],"expect":{"calls":[{"op":"x"}]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := Parse(data)
+		c, err := Parse("c.json", data)
 		if err != nil {
 			return
 		}
@@ -200,7 +219,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Parse(out); err != nil {
+		if _, err := Parse("c.json", out); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	})

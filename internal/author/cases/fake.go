@@ -67,7 +67,7 @@ func (f *fake) Call(_ context.Context, op string, req []byte) (abi.Status, []byt
 
 // Log implements guest.Caller.
 func (f *fake) Log(level abi.Level, line string) {
-	names := [...]string{"debug", "info", "warn", "error"}
+	names := levels()
 	f.log = append(f.log, names[min(int(level), len(names)-1)]+" "+line)
 }
 

@@ -23,6 +23,8 @@ type Bench struct {
 	Limits guest.Limits
 	// CacheDir is the folder for compiled plugins; empty means none.
 	CacheDir string
+	// Sources are the sources that are known beside the plugin's own, for Check.
+	Sources []string
 	// Prepared returns the schema that descriptions of a source must satisfy when
 	// the plugin under test does not serve it, or nothing. It may be nil.
 	Prepared func(source string) []byte
@@ -132,6 +134,7 @@ func newRun(b *Bench, c *Case, p *guest.Plugin, g host.Grant) *running {
 	m := p.Manifest()
 	r := &running{bench: b, c: c, plugin: p, res: &Result{Case: c}}
 	r.fake = &fake{c: c, manifest: m, rules: host.NewRules(m, g), keys: map[string]bool{}, asked: map[string]bool{}, used: map[int]bool{}, usedHTTP: map[int]bool{}}
+	r.fake.rules.HowToGrant(c.howToGrant)
 	for _, it := range c.Items {
 		r.items = append(r.items, &state{key: it.Key, desc: it.Desc})
 	}

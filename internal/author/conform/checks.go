@@ -14,13 +14,14 @@ import (
 func (b *bench) checks() []check {
 	all := []check{{name: "an instance starts, or setup says why not", run: b.starts}}
 	if b.manifest.Has(abi.Setup) {
+		all = append(all, b.implemented(abi.Setup))
 		for _, w := range worlds() {
 			all = append(all, check{abi.Setup, w.name, func(ctx context.Context) error { return b.start(ctx, w.world()) }})
 		}
 	}
 	for _, hook := range []abi.Hook{abi.Filter, abi.Prepare, abi.FetchOne} {
 		if b.manifest.Has(hook) {
-			all = slices.Concat(all, b.pageChecks(hook), b.worldChecks(hook), b.lifeChecks(hook))
+			all = slices.Concat(all, []check{b.implemented(hook)}, b.pageChecks(hook), b.worldChecks(hook), b.lifeChecks(hook))
 		}
 	}
 	return all
@@ -36,6 +37,28 @@ func (b *bench) start(ctx context.Context, h *answers) error {
 		return inOrder(err)
 	}
 	return nil
+}
+
+// implemented finds a hook that the plugin manifest declares and the code does not
+// have. Where a language exports it all the same, its SDK reports an error of the
+// kind "plugin", for which an empty page gives no other reason.
+func (b *bench) implemented(hook abi.Hook) check {
+	return check{hook, "the hook that is declared is implemented", func(ctx context.Context) error {
+		h := denying()
+		pool := b.pool(h)
+		defer pool.Close()
+		h.hook = abi.Setup
+		err := pool.Start(ctx)
+		if err == nil && hook != abi.Setup {
+			h.hook = hook
+			_, err = pool.Call(ctx, hook, b.page(nil), h)
+		}
+		var said *abi.Error
+		if errors.As(err, &said) && said.Kind == abi.ErrPlugin {
+			return said
+		}
+		return nil // anything else is for the other checks
+	}}
 }
 
 // pageChecks call a hook with pages of every form.

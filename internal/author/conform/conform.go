@@ -121,6 +121,17 @@ func (b *bench) output(ctx context.Context, pool *guest.Pool, hook abi.Hook, inp
 	return out, nil
 }
 
+// BrokenError is a hook that did not come to an end by itself.
+type BrokenError struct{ Err *guest.Error }
+
+// Error says how, without the plugin and the hook.
+func (e *BrokenError) Error() string {
+	return fmt.Sprintf("the hook broke off (%s): %v", e.Err.Cause, e.Err.Err)
+}
+
+// Unwrap returns the error of the runtime.
+func (e *BrokenError) Unwrap() error { return e.Err }
+
 // inOrder returns nil for an error that the hook itself has reported.
 func inOrder(err error) error {
 	var e *guest.Error
@@ -128,7 +139,7 @@ func inOrder(err error) error {
 		return err
 	}
 	if e.Cause != guest.Reported {
-		return fmt.Errorf("the hook broke off (%s): %w", e.Cause, e.Err)
+		return &BrokenError{Err: e}
 	}
 	var said *abi.Error
 	if errors.As(e.Err, &said) && said.Message == "" {

@@ -20,6 +20,7 @@ import (
 	"text/template"
 
 	"github.com/sourcehost/sourcehost"
+	"github.com/sourcehost/sourcehost/internal/nearest"
 )
 
 //go:embed templates
@@ -50,13 +51,42 @@ var plainName = sync.OnceValue(func() *regexp.Regexp {
 func (o Options) check() error {
 	switch {
 	case len(o.Name) > 64 || !plainName().MatchString(o.Name):
-		return fmt.Errorf("%q is no name for a plugin: use lower-case letters, digits and single dashes, beginning with a letter", o.Name)
+		return fmt.Errorf("%q is no name for a plugin: use lower-case letters, digits and single dashes, beginning with a letter%s", o.Name, example(o.Name))
 	case !slices.Contains(Languages(), o.Language):
-		return fmt.Errorf("there is no template for the language %q; there are %s", o.Language, strings.Join(Languages(), ", "))
+		return fmt.Errorf("there is no template for the language %q%s", o.Language, meant(o.Language, Languages()))
 	case !slices.Contains(Hooks(), o.Hook):
-		return fmt.Errorf("there is no template for the hook %q; there are %s", o.Hook, strings.Join(Hooks(), ", "))
+		return fmt.Errorf("there is no template for the hook %q%s", o.Hook, meant(o.Hook, Hooks()))
 	}
 	return nil
+}
+
+// example is a name like one that cannot be taken.
+func example(name string) string {
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return strings.ContainsRune("_-. ", r) })
+	if like := strings.Join(words, "-"); len(like) <= 64 && plainName().MatchString(like) {
+		return ", for example " + like
+	}
+	return ""
+}
+
+// otherNames are names that languages and hooks have elsewhere.
+func otherNames() map[string]string {
+	return map[string]string{
+		"golang": "go", "rs": "rust", "as": "assemblyscript", "asc": "assemblyscript", "ts": "assemblyscript", "typescript": "assemblyscript",
+		"clang": "c", "fetch_one": "source", "fetch": "source", "download": "source",
+	}
+}
+
+// meant says which known name was probably meant, or which there are.
+func meant(name string, known []string) string {
+	near := otherNames()[strings.ToLower(name)]
+	if !slices.Contains(known, near) {
+		near = nearest.Name(name, known)
+	}
+	if near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return "; there are " + strings.Join(known, ", ")
 }
 
 // values are what the templates can use.
@@ -126,7 +156,7 @@ func layouts() map[string]layout {
 		"c":    {name: "C", main: "plugin.c", sdk: copyOne("sdk/c/sourcehost.h", "sourcehost.h")},
 		"assemblyscript": {
 			name: "AssemblyScript", main: "assembly/index.ts",
-			more: map[string]string{"package.json": "assemblyscript/package.json.tmpl", "assembly/tsconfig.json": "assemblyscript/tsconfig.json"},
+			more: map[string]string{"package.json": "assemblyscript/package.json.tmpl", "assembly/tsconfig.json": "assemblyscript/tsconfig.json", ".gitignore": "assemblyscript/gitignore"},
 			sdk:  copyOne("sdk/assemblyscript/sourcehost.ts", "assembly/sourcehost.ts"),
 		},
 	}

@@ -33,20 +33,20 @@ func TestTemplates(t *testing.T) {
 				if language == "assemblyscript" {
 					linkCompiler(t, dir)
 				}
-				check(t, dir, compile(t, dir, language))
+				check(t, dir, compile(t, dir, language, toolchain.Options{}))
 			})
 		}
 	}
 }
 
 // compile compiles and packs a plugin.
-func compile(t *testing.T, dir, language string) []byte {
+func compile(t *testing.T, dir, language string, o toolchain.Options) []byte {
 	t.Helper()
 	found, err := toolchain.Detect(dir)
 	if err != nil || found.Name != language {
 		t.Fatalf("the folder is one of %q, %v", found.Name, err)
 	}
-	wasm, err := found.Compile(t.Context(), dir, io.Discard)
+	wasm, err := found.Compile(t.Context(), dir, o, io.Discard)
 	var missing *toolchain.MissingError
 	if errors.As(err, &missing) && os.Getenv("CI") == "" {
 		t.Skip(err)
@@ -63,6 +63,32 @@ func compile(t *testing.T, dir, language string) []byte {
 		t.Fatal(err)
 	}
 	return packed
+}
+
+// With Debug, and only then, a module has the names of its functions, and is a plugin.
+func TestDebug(t *testing.T) {
+	t.Parallel()
+	for _, language := range Languages() {
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "plugin")
+			if err := Write(dir, Options{Name: "my-plugin", Language: language, Hook: "filter"}); err != nil {
+				t.Fatal(err)
+			}
+			if language == "assemblyscript" {
+				linkCompiler(t, dir)
+			}
+			for _, debug := range []bool{false, true} {
+				wasm := compile(t, dir, language, toolchain.Options{Debug: debug})
+				if _, err := plugin.Section(wasm, "name"); (err == nil) != debug {
+					t.Errorf("debug %v: the section with names: %v", debug, err)
+				}
+				if debug {
+					check(t, dir, wasm)
+				}
+			}
+		})
+	}
 }
 
 // linkCompiler puts the compiler that `make guests` has installed into the plugin's

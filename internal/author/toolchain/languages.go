@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -15,7 +16,7 @@ func compileGo(t *tools, _, out string) ([]command, error) {
 	}
 	return []command{{
 		path: path,
-		args: []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-buildmode=c-shared", "-o", out, "."},
+		args: slices.Concat([]string{"build", "-trimpath", "-buildvcs=false"}, t.unless("-ldflags=-s -w", "-ldflags=-w"), []string{"-buildmode=c-shared", "-o", out, "."}),
 		// The user's own flags are for programs of this machine; a workspace may not
 		// have the plugin's module.
 		env: []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off"},
@@ -43,10 +44,9 @@ func compileRust(t *tools, _, out string) ([]command, error) {
 			Install: install + " or `rustup target add wasm32-unknown-unknown`",
 		}
 	}
-	return []command{{path: path, args: []string{
-		"--edition=2021", "--crate-type=cdylib", "--crate-name=plugin", "--target=" + target,
-		"-Copt-level=s", "-Clto", "-Cstrip=symbols", "-Cpanic=abort", "-o", out, filepath.Join("src", "lib.rs"),
-	}}}, nil
+	return []command{{path: path, args: slices.Concat([]string{
+		"--edition=2021", "--crate-type=cdylib", "--crate-name=plugin", "--target=" + target, "-Copt-level=s", "-Clto",
+	}, t.unless("-Cstrip=symbols", "-Cstrip=debuginfo"), []string{"-Cpanic=abort", "-o", out, filepath.Join("src", "lib.rs")})}}, nil
 }
 
 // rustWithTarget returns a compiler and the target that it can compile to, or
@@ -84,9 +84,9 @@ func compileC(t *tools, _, out string) ([]command, error) {
 	if _, err := t.find("wasm-ld", install); err != nil {
 		return nil, err
 	}
-	return []command{{path: path, args: []string{
-		"--target=wasm32", "-std=c11", "-Os", "-mbulk-memory", "-flto", "-Wall", "-Wextra", "-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all", "-o", out, "plugin.c",
-	}}}, nil
+	return []command{{path: path, args: slices.Concat([]string{
+		"--target=wasm32", "-std=c11", "-Os", "-mbulk-memory", "-flto", "-Wall", "-Wextra", "-nostdlib", "-Wl,--no-entry",
+	}, t.unless("-Wl,--strip-all", "-Wl,--strip-debug"), []string{"-o", out, "plugin.c"})}}, nil
 }
 
 // compileAssemblyScript uses the compiler that the plugin's package names.
@@ -98,9 +98,9 @@ func compileAssemblyScript(t *tools, dir, out string) ([]command, error) {
 	if _, err := os.Stat(asc); err != nil {
 		return nil, &MissingError{Program: "AssemblyScript's compiler", Install: "`npm install` in the folder of the plugin, and npm itself with `apt-get install npm`"}
 	}
-	return []command{{path: asc, args: []string{
+	return []command{{path: asc, args: slices.Concat([]string{
 		// -Oz would choose a joining of strings that takes quadratic memory.
 		"assembly/index.ts", "-O2", "--noAssert", "--runtime", "minimal", "--use", "abort=assembly/sourcehost/abort",
-		"--exportStart", "_initialize", "--outFile", out,
-	}}}, nil
+		"--exportStart", "_initialize",
+	}, t.unless("", "--debug"), []string{"--outFile", out})}}, nil
 }

@@ -126,9 +126,15 @@ func (e *CompileError) Error() string {
 // Unwrap returns why the program ended.
 func (e *CompileError) Unwrap() error { return e.Err }
 
+// Options say how to compile.
+type Options struct {
+	// Debug keeps the names of functions, which the stack of a trap then shows.
+	Debug bool
+}
+
 // Compile compiles the plugin in dir and returns the module, without a plugin
 // manifest. Each command is written to log, as a user could type it.
-func (l Language) Compile(ctx context.Context, dir string, log io.Writer) ([]byte, error) {
+func (l Language) Compile(ctx context.Context, dir string, o Options, log io.Writer) ([]byte, error) {
 	tmp, err := os.MkdirTemp("", "sourcehost-build-")
 	if err != nil {
 		return nil, err
@@ -138,13 +144,13 @@ func (l Language) Compile(ctx context.Context, dir string, log io.Writer) ([]byt
 		return nil, err
 	}
 	out := filepath.Join(tmp, "plugin.wasm")
-	commands, err := l.compile(&tools{ctx: ctx}, dir, out)
+	commands, err := l.compile(&tools{ctx: ctx, debug: o.Debug}, dir, out)
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range commands {
 		fmt.Fprintln(log, "+ "+strings.ReplaceAll(c.String(), out, "plugin.wasm"))
-		if err := c.run(ctx, dir); err != nil {
+		if err := c.run(ctx, dir, log); err != nil {
 			return nil, err
 		}
 	}
@@ -156,7 +162,11 @@ func (l Language) Compile(ctx context.Context, dir string, log io.Writer) ([]byt
 }
 
 func (c command) String() string {
-	words := append(append([]string{}, c.env...), filepath.Base(c.path))
+	program := filepath.Base(c.path)
+	if filepath.Base(filepath.Dir(c.path)) == ".bin" { // of npm, in no PATH
+		program = "npx " + program
+	}
+	words := append(append([]string{}, c.env...), program)
 	for _, arg := range c.args {
 		if strings.ContainsAny(arg, " \t\"$&;()*?") && !strings.Contains(arg, "'") {
 			arg = "'" + arg + "'"
@@ -166,7 +176,8 @@ func (c command) String() string {
 	return strings.Join(words, " ")
 }
 
-func (c command) run(ctx context.Context, dir string) error {
+// run runs the command; what it writes when it succeeds, warnings, goes to log.
+func (c command) run(ctx context.Context, dir string, log io.Writer) error {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, c.path, c.args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
@@ -178,11 +189,28 @@ func (c command) run(ctx context.Context, dir string) error {
 	if err != nil {
 		return &CompileError{Command: c.String(), Output: out.String(), Err: err}
 	}
-	return nil
+	_, err = out.WriteTo(log)
+	return err
 }
 
 // tools finds programs.
-type tools struct{ ctx context.Context }
+type tools struct {
+	ctx   context.Context
+	debug bool
+}
+
+// unless returns the one word, or the other when names are to be kept; none for
+// an empty one.
+func (t *tools) unless(release, debug string) []string {
+	word := release
+	if t.debug {
+		word = debug
+	}
+	if word == "" {
+		return nil
+	}
+	return []string{word}
+}
 
 // find returns the path of a program.
 func (t *tools) find(program, install string) (string, error) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -60,11 +61,29 @@ func TestMissing(t *testing.T) {
 		"c": "clang is missing: install it with `apt-get install clang lld`", "assemblyscript": "node is missing: install it with `apt-get install nodejs npm`",
 	}
 	for _, l := range Languages() {
-		_, err := l.Compile(t.Context(), t.TempDir(), io.Discard)
+		_, err := l.Compile(t.Context(), t.TempDir(), Options{}, io.Discard)
 		var missing *MissingError
 		if !errors.As(err, &missing) || !strings.HasPrefix(err.Error(), want[l.Name]) {
 			t.Errorf("%s: %v, want %q", l.Name, err, want[l.Name])
 		}
+	}
+}
+
+// What a compiler writes is shown also when it succeeds: warnings.
+func TestWarnings(t *testing.T) {
+	bin := t.TempDir()
+	for name, script := range map[string]string{
+		"clang": "#!/bin/sh\necho 'plugin.c:1: warning: unused' >&2\nfor last; do out=$before; before=$last; done\necho wasm > \"$out\"\n", "wasm-ld": "#!/bin/sh\n",
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	var log strings.Builder
+	c := Languages()[slices.Index(Names(), "c")]
+	if _, err := c.Compile(t.Context(), t.TempDir(), Options{}, &log); err != nil || !strings.Contains(log.String(), "\nplugin.c:1: warning: unused\n") {
+		t.Errorf("%v\n%s", err, log.String())
 	}
 }
 

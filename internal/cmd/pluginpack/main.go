@@ -36,7 +36,7 @@ func pack(in, manifest, out string) error {
 	}
 	compact, err := plugin.Compact(data)
 	if err != nil {
-		return fmt.Errorf("%s: %w", manifest, err)
+		return plugin.Locate(manifest, data, err)
 	}
 	packed, err := plugin.AppendSection(wasm, abi.ManifestSection, compact)
 	if err != nil {
