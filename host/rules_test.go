@@ -110,7 +110,7 @@ func TestGrantAdd(t *testing.T) {
 		{"env", nil, "needs a value: the name of an environment variable"},
 		{"download", []string{"https://a", "*", "file:///a"}, ""}, {"download", []string{"https://b/", "b.example"}, `a URL prefix such as "https://example.org/"`},
 		{"http", []string{"https://a?b"}, "a URL prefix"}, {"read", []string{"etc/passwd"}, "an absolute path"}, {"exec", []string{"../sh"}, "the plain name of a program"},
-		{"random", []string{"x"}, "takes no values"}, {"evn", []string{"x"}, "there are clock, download, env,"},
+		{"random", []string{"x"}, "takes no values"}, {"evn", []string{"x"}, `did you mean "env"?`}, {"telephone", []string{"x"}, "there are clock, download, env,"},
 	} {
 		err := g.Add(c.name, c.values...)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
