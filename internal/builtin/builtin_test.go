@@ -113,7 +113,7 @@ func TestBuildIsReproducible(t *testing.T) {
 func elsewhere(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, folder := range []string{"internal/abi", "internal/nearest", "internal/rawjson", "internal/plugin", "internal/cmd", "sdk", "plugins/curl", "plugins/internal"} {
+	for _, folder := range []string{"internal/abi", "internal/jsonplace", "internal/nearest", "internal/rawjson", "internal/plugin", "internal/cmd", "sdk", "plugins/curl", "plugins/internal"} {
 		if err := os.CopyFS(filepath.Join(dir, folder), os.DirFS(filepath.Join("../..", folder))); err != nil {
 			t.Fatal(err)
 		}

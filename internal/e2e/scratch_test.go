@@ -57,7 +57,7 @@ func TestKilledWithScratch(t *testing.T) {
 		t.Error("a run that starts no program has looked for leftovers")
 	}
 	script("echo the config of an image\n")
-	s.fetch(m).ends(0).counts(1, 0, 0)
+	s.fetch(m).ends(0).counts(0, 1, 0)
 	if left() != 0 {
 		t.Error("the folder of the run that was killed is still there")
 	}

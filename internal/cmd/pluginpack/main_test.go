@@ -43,7 +43,7 @@ func TestPack(t *testing.T) {
 	}
 
 	for _, test := range []struct{ in, manifest, want string }{
-		{"in.wasm", "bad.json", "bad.json: plugin manifest: name: expected a name"},
+		{"in.wasm", "bad.json", "bad.json:1:1: name: expected a name"},
 		{"good.json", "good.json", "good.json: not a core wasm module"},
 		{"none.wasm", "good.json", "none.wasm"},
 		{"in.wasm", "none.json", "none.json"},
