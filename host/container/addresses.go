@@ -6,8 +6,10 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/sourcehost/sourcehost/internal/special"
 )
 
 // Addresses are rules for the addresses of servers that an image comes from. A name
@@ -56,12 +58,9 @@ func literal(target string) (netip.AddrPort, bool) {
 	if err != nil {
 		return netip.AddrPort{}, false
 	}
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		host = "127.0.0.1"
-	}
-	at, err := netip.ParseAddrPort(net.JoinHostPort(host, port))
-	return at, err == nil
+	ip, ok := special.Literal(host)
+	n, err := strconv.ParseUint(port, 10, 16)
+	return netip.AddrPortFrom(ip, uint16(n)), ok && err == nil
 }
 
 // targets are the HOST:PORT that a registry is asked at: over https, or over http.
@@ -99,26 +98,36 @@ func (r *Request) registry() string {
 // that is connected to later may be another.
 func (r *Request) checkResolved(ctx context.Context) error {
 	for _, target := range targets(r.registry()) {
-		ats := []netip.AddrPort{}
-		if at, ok := literal(target); ok {
-			ats = append(ats, at)
-		} else {
-			host, port, _ := net.SplitHostPort(target)
-			ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-			if err != nil {
-				return nil // who connects will say so
-			}
-			for _, ip := range ips {
-				at, err := netip.ParseAddrPort(net.JoinHostPort(ip.String(), port))
-				if err != nil {
-					return err
-				}
-				ats = append(ats, at)
-			}
+		ats, err := resolve(ctx, target)
+		if err != nil {
+			return nil // who connects will say so
 		}
-		if i := slices.IndexFunc(ats, func(at netip.AddrPort) bool { return ask(r.Addresses.Named, at) != nil }); i >= 0 {
-			return &Error{Kind: KindDenied, Err: ask(r.Addresses.Named, ats[i])}
+		for _, at := range ats {
+			if err := ask(r.Addresses.Named, at); err != nil {
+				return &Error{Kind: KindDenied, Err: err}
+			}
 		}
 	}
 	return nil
+}
+
+// resolve returns the addresses of HOST:PORT.
+func resolve(ctx context.Context, target string) ([]netip.AddrPort, error) {
+	if at, ok := literal(target); ok {
+		return []netip.AddrPort{at}, nil
+	}
+	host, text, err := net.SplitHostPort(target)
+	if err != nil {
+		return nil, err
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", text)
+	if err != nil {
+		return nil, err
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	ats := make([]netip.AddrPort, len(ips))
+	for i, ip := range ips {
+		ats[i] = netip.AddrPortFrom(ip, uint16(port))
+	}
+	return ats, err
 }

@@ -152,6 +152,25 @@ func TestRegistryIsJudged(t *testing.T) {
 	}
 }
 
+// A registry whose address is allowed is reached by its name, through the guard, and by
+// its address, without.
+func TestRegistryIsReached(t *testing.T) {
+	registry := hosttest.StartRegistry(t, hosttest.RegistryOptions{})
+	img := newImage(t, dockerManifest, "x", "amd64", gzipLayer(t, dockerLayer, "l", 100_000))
+	img.push(t, registry+"/x:latest", "--dest-tls-verify=false")
+	_, port, err := net.SplitHostPort(registry)
+	must(t, err)
+	for _, host := range []string{"127.0.0.1", "localhost"} {
+		eachEngine(t, func(t *testing.T, engine string) {
+			r := request(t, net.JoinHostPort(host, port)+"/x", img)
+			r.Addresses = only(registry)
+			if _, err := newCopier(t, engine, anything).Copy(t.Context(), r); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // Behind the operator's proxy names are the proxy's to resolve, and addresses are judged
 // all the same.
 //
@@ -164,15 +183,15 @@ func TestAddressesBehindAProxy(t *testing.T) {
 	if _, err := container.NewEmbedded(cfg); err != nil {
 		t.Skip(err)
 	}
-	for host, judged := range map[string]bool{"169.254.169.254:1": true, "registry.invalid:1": false} {
+	for host, judged := range map[string]string{"169.254.169.254:1": "169.254.169.254", "127.1:2": "127.0.0.1", "0xa9fea9fe:1": "169.254.169.254", "registry.invalid:1": ""} {
 		r := request(t, host+"/x", img)
 		r.Addresses = only("127.0.0.1:1")
 		before := proxy.conns.Load()
 		_, err := newCopier(t, container.Embedded, cfg).Copy(t.Context(), r)
-		if judged {
-			wantError(t, r, err, container.KindDenied, "169.254.169.254 is not allowed")
+		if judged != "" {
+			wantError(t, r, err, container.KindDenied, judged+" is not allowed")
 		}
-		if asked := proxy.conns.Load() > before; asked == judged || err == nil {
+		if asked := proxy.conns.Load() > before; asked != (judged == "") || err == nil {
 			t.Errorf("%s: the proxy was asked: %v: %v", host, asked, err)
 		}
 	}

@@ -28,9 +28,9 @@ type guard struct {
 	serving  sync.WaitGroup
 
 	mu     sync.Mutex
-	named  map[string]namedBy  // by HOST:PORT
-	failed map[string]error    // why a HOST:PORT was not reached
-	open   map[net.Conn]string // connections of both sides
+	named  map[string]namedBy // by HOST:PORT
+	failed map[string]error   // why a HOST:PORT was not reached
+	open   map[net.Conn]bool  // connections of both sides
 	// Where the servers that are named were found.
 	here, elsewhere bool
 }
@@ -59,7 +59,7 @@ func newGuard(r *Request) (*guard, error) {
 	}
 	g := &guard{
 		rules: *r.Addresses, listener: listener, password: rand.Text(),
-		named: map[string]namedBy{}, failed: map[string]error{}, open: map[net.Conn]string{},
+		named: map[string]namedBy{}, failed: map[string]error{}, open: map[net.Conn]bool{},
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.name(byRequest, targets(r.registry())...)
@@ -100,7 +100,8 @@ func (g *guard) url() *url.URL {
 
 // proxy returns what chooses the proxy of a request: the operator's, and where there
 // is none, the guard. Names are resolved by the operator's proxy, so that only
-// addresses can be judged then.
+// addresses can be judged then. What is named by an address needs no guard: no name
+// server can answer differently afterwards.
 func (g *guard) proxy(operators func(*url.URL) (*url.URL, error)) func(*url.URL) (*url.URL, error) {
 	if g == nil {
 		return operators
@@ -110,11 +111,18 @@ func (g *guard) proxy(operators func(*url.URL) (*url.URL, error)) func(*url.URL)
 		if err != nil {
 			return nil, err
 		}
+		target := targetOf(u)
+		if at, ok := literal(target); ok {
+			if err := g.allow(target, at); err != nil {
+				return nil, err
+			}
+			if _, err := netip.ParseAddr(u.Hostname()); err == nil && proxy == nil {
+				g.found(target, at.Addr())
+				return nil, nil
+			}
+		}
 		if proxy == nil {
 			return g.url(), nil
-		}
-		if at, ok := literal(targetOf(u)); ok {
-			return proxy, g.allow(targetOf(u), at)
 		}
 		return proxy, nil
 	}
@@ -144,18 +152,25 @@ func (g *guard) dial(target string) (*net.TCPConn, error) {
 		return g.allow(target, at)
 	}}
 	conn, err := d.DialContext(g.ctx, "tcp", target)
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if err != nil {
+		g.mu.Lock()
+		defer g.mu.Unlock()
 		g.failed[target] = err
 		return nil, err
 	}
 	tcp := conn.(*net.TCPConn)
+	g.found(target, tcp.RemoteAddr().(*net.TCPAddr).AddrPort().Addr())
+	return tcp, nil
+}
+
+// found notes where a server is, when it is one that was named.
+func (g *guard) found(target string, ip netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.named[target] != byNobody {
-		here := special.OfThisMachine(tcp.RemoteAddr().(*net.TCPAddr).AddrPort().Addr())
+		here := special.OfThisMachine(ip)
 		g.here, g.elsewhere = g.here || here, g.elsewhere || !here
 	}
-	return tcp, nil
 }
 
 // socksError is what Go's client of the guard says in place of the reason.

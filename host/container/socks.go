@@ -47,14 +47,14 @@ func (g *guard) serve() {
 }
 
 // hold notes a connection, for close. It reports false when the guard is closed.
-func (g *guard) hold(conn net.Conn, target string) bool {
+func (g *guard) hold(conn net.Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ctx.Err() != nil {
 		conn.Close()
 		return false
 	}
-	g.open[conn] = target
+	g.open[conn] = true
 	return true
 }
 
@@ -67,7 +67,7 @@ func (g *guard) release(conn net.Conn) {
 
 // serveConn connects one client to one server.
 func (g *guard) serveConn(client *net.TCPConn) {
-	if !g.hold(client, "") {
+	if !g.hold(client) {
 		return
 	}
 	defer g.release(client)
@@ -87,7 +87,7 @@ func (g *guard) serveConn(client *net.TCPConn) {
 		_, _ = client.Write(socksReply(code)) // it hears of it, or has gone
 		return
 	}
-	if !g.hold(server, target) {
+	if !g.hold(server) {
 		return
 	}
 	defer g.release(server)

@@ -2,16 +2,14 @@ package download
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"strconv"
-	"strings"
 	"syscall"
 
-	"golang.org/x/net/idna"
+	"github.com/sourcehost/sourcehost/internal/special"
 )
 
 // AddrRule decides which addresses of servers a request may connect to. Requests
@@ -99,50 +97,11 @@ func (e *Engine) literalAllowed(u *url.URL, rule *AddrRule) *fault {
 	return nil
 }
 
-// literal returns the address that a URL names without any name server: also in the
-// forms that proxies read as one (inet_aton(3)), and in characters that net/http turns
-// into digits.
+// literal returns the address that a URL names without any name server.
 func literal(u *url.URL) (netip.AddrPort, bool) {
-	_, port, _ := net.SplitHostPort(hostPort(u))
-	host := u.Hostname()
-	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
-		host = ascii
-	}
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		host = "127.0.0.1"
-	}
-	if ip, ok := oldForm(host); ok {
-		host = ip.String()
-	}
-	at, err := netip.ParseAddrPort(net.JoinHostPort(host, port))
-	return at, err == nil
-}
-
-// oldForm reads an IPv4 address of one to four numbers, each decimal, octal with a
-// leading 0 or hexadecimal with 0x, the last of which fills the bytes that are left:
-// 127.1 and 0x7f000001 are 127.0.0.1.
-func oldForm(host string) (netip.Addr, bool) {
-	parts := strings.Split(host, ".")
-	if len(parts) > 4 {
-		return netip.Addr{}, false
-	}
-	var sum uint64
-	for i, part := range parts {
-		if strings.Contains(part, "_") || strings.HasPrefix(part, "0o") || strings.HasPrefix(part, "0b") {
-			return netip.Addr{}, false // a number to Go alone
-		}
-		n, err := strconv.ParseUint(part, 0, 32)
-		switch last := i == len(parts)-1; {
-		case err != nil, !last && n > 255, last && n >= 1<<(8*(4-i)):
-			return netip.Addr{}, false
-		case last:
-			sum += n
-		default:
-			sum += n << (8 * (3 - i))
-		}
-	}
-	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(sum)))), true
+	ip, ok := special.Literal(u.Hostname())
+	port, err := strconv.ParseUint(portOf(u), 10, 16)
+	return netip.AddrPortFrom(ip, uint16(port)), ok && err == nil
 }
 
 // dial returns a dialer's function that notes whether a server is on this machine.

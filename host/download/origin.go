@@ -9,11 +9,15 @@ import (
 // hostPort returns the host and port of u, in lower case and with the default
 // port of its scheme filled in.
 func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = defaultPort(u.Scheme)
+	return net.JoinHostPort(strings.ToLower(u.Hostname()), portOf(u))
+}
+
+// portOf returns the port of u, the default one of its scheme where it has none.
+func portOf(u *url.URL) string {
+	if port := u.Port(); port != "" {
+		return port
 	}
-	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+	return defaultPort(u.Scheme)
 }
 
 func defaultPort(scheme string) string {
