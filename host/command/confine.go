@@ -3,17 +3,18 @@ package command
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sourcehost/sourcehost/internal/thread"
 )
 
 // confined calls fn in a thread that is confined as the spec says, with what it starts.
 // The thread ends with fn, so that nothing else of this process is subject to that.
 func confined(spec Spec, fn func()) error {
 	done := make(chan error)
-	go onOwnThread(func() {
+	go thread.Own(func() {
 		err := confineThread(spec)
 		if err == nil {
 			fn()
@@ -35,24 +36,6 @@ func confineThread(spec Spec) error {
 		return fmt.Errorf("where it may write cannot be confined: %w", err)
 	}
 	return nil
-}
-
-// onOwnThread calls fn in a thread that ends with it. The main thread cannot end, and is
-// spared.
-func onOwnThread(fn func()) {
-	runtime.LockOSThread() // for ever, so that the thread ends with the goroutine
-	if unix.Gettid() != unix.Getpid() {
-		fn()
-		return
-	}
-	other := make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		close(other)
-		fn()
-	}()
-	<-other // it has another thread, since this one is taken
-	runtime.UnlockOSThread()
 }
 
 // closed has the descriptors closed that a program would inherit beside files: those that

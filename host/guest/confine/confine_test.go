@@ -271,18 +271,6 @@ func oomScore(t *testing.T, proc string) (score int) {
 	return score
 }
 
-// The main thread is never given away, even if it is the only one that is free.
-func TestMainThreadIsKept(t *testing.T) {
-	pid := unix.Getpid()
-	for range 2000 {
-		tid := make(chan int)
-		go onOwnThread(func() { tid <- unix.Gettid() })
-		if <-tid == pid {
-			t.Fatal("the main thread was given away")
-		}
-	}
-}
-
 func TestKill(t *testing.T) {
 	p := spin(t)
 	p.Kill()

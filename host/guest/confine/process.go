@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sourcehost/sourcehost/internal/thread"
 )
 
 // Spec says what to start.
@@ -53,7 +54,7 @@ func Start(spec Spec) (*Process, error) {
 	defer child.Close()
 	p := &Process{Conn: conn, done: make(chan struct{})}
 	started := make(chan error)
-	go onOwnThread(func() {
+	go thread.Own(func() {
 		err := p.launch(spec, child)
 		started <- err
 		if err == nil {
@@ -81,25 +82,6 @@ func offerToKernel(pid int) {
 		return
 	}
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), fmt.Append(nil, min(have+more, most)), 0)
-}
-
-// onOwnThread calls fn in a thread that nothing else uses, and that ends with it. The
-// main thread is no such thread: it cannot end, and what is read of this process in
-// /proc is read of that thread.
-func onOwnThread(fn func()) {
-	runtime.LockOSThread() // for ever, so that the thread ends with the goroutine
-	if unix.Gettid() != unix.Getpid() {
-		fn()
-		return
-	}
-	other := make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		close(other)
-		fn()
-	}()
-	<-other // it has another thread, since this one is taken
-	runtime.UnlockOSThread()
 }
 
 func socketPair() (ours, theirs *os.File, err error) {
