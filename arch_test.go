@@ -98,7 +98,7 @@ var rules = []rule{
 	},
 	{
 		packages: []string{"host/config"},
-		only:     []string{"host/secret", "internal/nearest"}, never: []string{"github.com/tetratelabs/wazero/..."},
+		only:     []string{"host/secret", "internal/nearest", "internal/regular"}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "the configuration file is data; the command wires it into the host",
 	},
 	{

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 // The capabilities that look at files. A path is resolved beneath the folder
@@ -67,33 +68,14 @@ func (p *policy) readFile(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer root.Close()
-	// Opening a device can have an effect, such as rewinding a tape, so it is looked
-	// at first; opening a FIFO would block until somebody writes to it.
-	if info, err := root.Stat(name); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(data)) > limit {
+	data, err := regular.ReadFileIn(root, name, limit)
+	switch {
+	case errors.Is(err, regular.ErrNotRegular):
+		return nil, fmt.Errorf("%s is %w", path, regular.ErrNotRegular)
+	case errors.Is(err, regular.ErrTooLarge):
 		return nil, errTooLarge
 	}
-	return data, nil
+	return data, err
 }
 
 var errTooLarge = errors.New("the file is larger than the limit on results")

@@ -1,23 +1,20 @@
 package host
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/sourcehost/sourcehost/host/command"
 	"github.com/sourcehost/sourcehost/host/container"
 	"github.com/sourcehost/sourcehost/host/store"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 // copyImage accepts a producing call.
@@ -106,9 +103,9 @@ func (p *copying) produce(ctx context.Context, r *run, it *item) (staged, error)
 // stageFile makes a file of the scratch folder the content of the item. What programs
 // have left there may be anything: a link would lead elsewhere, a FIFO has no end.
 func (r *run) stageFile(ctx context.Context, it *item, path string) (staged, error) {
-	f, err := openRegular(path)
-	if errors.Is(err, errNotRegular) {
-		e := r.itemError(it, nil, "", abi.ErrFailed, fmt.Errorf("the programs have left %s, which is %w", filepath.Base(path), err))
+	f, _, err := regular.OpenUnlinked(path)
+	if errors.Is(err, regular.ErrNotRegular) {
+		e := r.itemError(it, nil, "", abi.ErrFailed, fmt.Errorf("the programs have left %s, which is %w", filepath.Base(path), regular.ErrNotRegular))
 		e.URL, e.Attempts = it.result.URL, it.result.Attempts
 		return nil, e
 	}
@@ -117,28 +114,6 @@ func (r *run) stageFile(ctx context.Context, it *item, path string) (staged, err
 	}
 	defer f.Close()
 	return r.stageContent(ctx, it, f, -1)
-}
-
-var errNotRegular = errors.New("no regular file")
-
-// openRegular opens a regular file that is no link. It is looked at before it is
-// opened, since opening a device can have effects, and afterwards, since it may have
-// been replaced.
-func openRegular(path string) (*os.File, error) {
-	if info, err := os.Lstat(path); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, errNotRegular
-	}
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil, cmp.Or(err, errNotRegular)
-	}
-	return f, nil
 }
 
 // stageContent makes what in gives the content of the item, verified.

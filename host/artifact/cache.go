@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 // folder is where the cache of compiled plugins has the pulled ones. What was not
@@ -59,22 +60,17 @@ func path(dir string, d digest.Digest) string {
 
 // verified reads a blob of the cache and removes one that is damaged.
 func verified(dir string, d digest.Digest, most int64) []byte {
-	f, err := os.OpenFile(path(dir, d), os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would block
-	if err != nil {
+	at := path(dir, d)
+	data, err := regular.ReadFile(at, most)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil
 	}
-	defer f.Close()
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		_ = os.Remove(f.Name())
-		return nil
-	}
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil || digest.FromBytes(data) != d {
-		_ = os.Remove(f.Name())
+		_ = os.Remove(at)
 		return nil
 	}
 	now := time.Now()
-	_ = os.Chtimes(f.Name(), now, now)
+	_ = os.Chtimes(at, now, now)
 	return data
 }
 

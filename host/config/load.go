@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 const (
@@ -87,18 +89,8 @@ func load(path string, required bool, builtin []string) (*File, error) {
 	return bind(path, texts, builtin)
 }
 
-// readFile reads a regular file.
 func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("reading the configuration: %w", err)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("reading the configuration: %s is not a regular file", path)
-	case info.Size() > maxBytes:
-		return nil, fmt.Errorf("reading the configuration: %s is larger than %d bytes", path, maxBytes)
-	}
-	data, err := os.ReadFile(path)
+	data, err := regular.ReadFile(path, maxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}

@@ -3,11 +3,10 @@ package download
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/url"
-	"os"
-	"syscall"
+
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 // checkFileURL refuses file URLs that name no path of this machine (RFC 8089).
@@ -27,25 +26,11 @@ func checkFileURL(u *url.URL) *fault {
 func (f *fetch) file(ctx context.Context, s *source) *fault {
 	f.count(s)
 	path := s.url.Path
-	// Looked at before it is opened: opening a device can have effects.
-	if st, err := os.Stat(path); err != nil {
-		return openFault(err)
-	} else if !st.Mode().IsRegular() {
-		return notRegular(path)
-	}
-	// Without O_NONBLOCK, opening a FIFO that has come meanwhile would wait for a writer.
-	in, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	in, st, err := regular.Open(path)
 	if err != nil {
 		return openFault(err)
 	}
 	defer in.Close()
-	st, err := in.Stat()
-	if err != nil {
-		return openFault(err)
-	}
-	if !st.Mode().IsRegular() {
-		return notRegular(path)
-	}
 	if err := f.t.Reset(st.Size(), ""); err != nil {
 		return diskFault(err)
 	}
@@ -60,13 +45,11 @@ func (f *fetch) file(ctx context.Context, s *source) *fault {
 	return f.verify(false)
 }
 
-func notRegular(path string) *fault {
-	return &fault{kind: KindInvalid, err: fmt.Errorf("%s is not a regular file", path), final: true}
-}
-
 func openFault(err error) *fault {
 	flt := &fault{kind: KindDisk, err: err, final: true}
 	switch {
+	case errors.Is(err, regular.ErrNotRegular):
+		flt.kind = KindInvalid
 	case errors.Is(err, fs.ErrNotExist):
 		flt.kind = KindNotFound
 	case errors.Is(err, fs.ErrPermission):

@@ -3,11 +3,11 @@ package secret
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
+
+	"github.com/sourcehost/sourcehost/internal/regular"
 )
 
 const (
@@ -101,34 +101,19 @@ func (r *Resolver) load(spec Spec) (string, error) {
 		r.log.Warn("every user of this machine can read a secret's file; take the right away with chmod o-r",
 			"secret", spec.Name, "file", spec.File, "mode", info.Mode().Perm().String())
 	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
+	data, err := regular.Read(f, info, MaxBytes)
 	if err != nil {
 		return "", fmt.Errorf("reading the file: %w", err)
-	}
-	if len(data) > MaxBytes {
-		return "", fmt.Errorf("file %s is larger than %d bytes", spec.File, MaxBytes)
 	}
 	return trimNewline(string(data)), nil
 }
 
-// open opens a regular file. A named pipe does not block it.
 func open(path string) (*os.File, fs.FileInfo, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, info, err := regular.Open(path)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, nil, fmt.Errorf("%w; make the file readable for the user that runs sourcehost", err)
+		err = fmt.Errorf("%w; make the file readable for the user that runs sourcehost", err)
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err != nil {
-		f.Close()
-		return nil, nil, err
-	}
-	return f, info, nil
+	return f, info, err
 }
 
 // trimNewline removes one line end from the end of s.

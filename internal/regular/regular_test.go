@@ -57,3 +57,41 @@ func TestReadFile(t *testing.T) {
 		t.Errorf("/proc/self/status with 5 bytes: %v", err)
 	}
 }
+
+// TestOpen tells links apart, and what leads out of a folder.
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	err := errors.Join(os.WriteFile(at("file"), []byte("12345"), 0o600), os.Symlink("file", at("link")), os.Symlink("/etc/passwd", at("out")), os.Mkdir(at("dir"), 0o700))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	open := func(f *os.File, info fs.FileInfo, err error) error {
+		if err == nil {
+			defer f.Close()
+			if _, err := Read(f, info, 4); !errors.Is(err, ErrTooLarge) && info.Size() > 4 {
+				t.Errorf("%s: four bytes of it: %v", f.Name(), err)
+			}
+		}
+		return err
+	}
+	for name, want := range map[string]struct{ path, unlinked, root string }{
+		"file": {"", "", ""}, "link": {"", "is not a regular file", ""}, "out": {"", "is not a regular file", "escapes"}, "dir": {"is not a regular file", "is not a regular file", "is not a regular file"},
+	} {
+		for what, c := range map[string]struct {
+			err  error
+			want string
+		}{
+			"Open": {open(Open(at(name))), want.path}, "OpenUnlinked": {open(OpenUnlinked(at(name))), want.unlinked}, "OpenIn": {open(OpenIn(root, name)), want.root},
+		} {
+			if (c.err == nil) != (c.want == "") || c.err != nil && !strings.Contains(c.err.Error(), c.want) || errors.Is(c.err, ErrNotRegular) != strings.Contains(c.want, "regular") {
+				t.Errorf("%s of %s: %v, want %q", what, name, c.err, c.want)
+			}
+		}
+	}
+}
