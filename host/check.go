@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/sourcehost/sourcehost/host/manifest"
@@ -76,19 +75,20 @@ func CheckSchemas(m *plugin.Manifest) []SchemaProblem {
 }
 
 // CheckConfig compares a configuration of a plugin, empty for none, with the schema in
-// its manifest, as New does. Pointers lead into the configuration.
-func CheckConfig(m *plugin.Manifest, config json.RawMessage) manifest.Problems {
+// its manifest. Pointers lead into the configuration. The error is that of a schema that
+// cannot be used.
+func CheckConfig(m *plugin.Manifest, config json.RawMessage) (manifest.Problems, error) {
 	if len(m.Config) == 0 {
-		return nil
+		return nil, nil
+	}
+	schema, err := manifest.CompileValueSchema(m.Name, m.Config)
+	if err != nil {
+		return nil, err
 	}
 	if len(config) == 0 {
 		config = json.RawMessage("{}")
 	}
-	schema, err := manifest.CompileValueSchema(m.Name, m.Config)
-	if err != nil {
-		return manifest.Problems{{Message: err.Error()}}
-	}
-	return schema.Check("", config)
+	return schema.Check("", config), nil
 }
 
 // CheckSchemas checks the schemas of all plugins that are not built in. The error
@@ -111,27 +111,15 @@ func (l *loaded) checkConfig() error {
 	if len(l.Config) == 0 {
 		l.Config = json.RawMessage("{}")
 	}
-	if len(l.manifest.Config) == 0 {
-		return nil
-	}
-	schema, err := manifest.CompileValueSchema(l.Name, l.manifest.Config)
+	problems, err := CheckConfig(l.manifest, l.Config)
 	if err != nil {
 		return settingf([]string{"plugin", l.Name, "path"}, "plugin %q: %w", l.Name, err)
 	}
 	var errs []error
-	for _, problem := range schema.Check("", l.Config) {
-		errs = append(errs, settingf(append([]string{"plugin", l.Name, "config"}, tokens(problem.Pointer)...), "plugin %q: its config: %v", l.Name, problem))
+	for _, problem := range problems {
+		errs = append(errs, settingf(append([]string{"plugin", l.Name, "config"}, rawjson.Tokens(problem.Pointer)...), "plugin %q: its config: %v", l.Name, problem))
 	}
 	return errors.Join(errs...)
-}
-
-// tokens takes a JSON pointer apart.
-func tokens(pointer string) []string {
-	all := strings.Split(pointer, "/")[1:]
-	for i := range all {
-		all[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(all[i])
-	}
-	return all
 }
 
 // check runs one of the plugin's schemas. A schema that does not compile is a

@@ -3,7 +3,6 @@ package host
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/sourcehost/sourcehost/host/container"
 	"github.com/sourcehost/sourcehost/host/manifest"
@@ -205,10 +204,7 @@ func programUses(steps ...abi.Exec) []reference {
 
 // noCapability is the error of a name that no capability has.
 func noCapability(name string) error {
-	if near := nearest.Name(name, Capabilities()); near != "" {
-		return fmt.Errorf("there is no capability %q; did you mean %q?", shorten(name, 60), near)
-	}
-	return fmt.Errorf("there is no capability %q; there are %s", shorten(name, 60), strings.Join(Capabilities(), ", "))
+	return fmt.Errorf("there is no capability %q%s", shorten(name, 60), nearest.HintOrList(name, Capabilities()))
 }
 
 // Capabilities are the names of what can be granted, sorted.

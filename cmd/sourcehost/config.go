@@ -3,10 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -74,7 +74,7 @@ func (a *app) hostConfig() (host.Config, error) {
 			cfg.Serve[name] = s.Plugin
 		}
 	}
-	for _, name := range sortedKeys(file.Secret) {
+	for _, name := range slices.Sorted(maps.Keys(file.Secret)) {
 		s := file.Secret[name]
 		cfg.Secrets = append(cfg.Secrets, secret.Spec{Name: name, File: s.File, Env: s.Env, Command: s.Command, Hosts: s.Hosts})
 	}
@@ -129,7 +129,7 @@ func plugins(builtins func() ([]builtin.Plugin, error), configured map[string]co
 		}
 		all = append(all, host.Plugin{Name: p.Name, Wasm: p.Wasm, Builtin: true, Config: settings})
 	}
-	for _, name := range sortedKeys(configured) {
+	for _, name := range slices.Sorted(maps.Keys(configured)) {
 		if slices.Contains(builtin.Names(), name) {
 			continue
 		}
@@ -253,13 +253,4 @@ func writable(dir string) bool {
 func (a *app) getenv(name string) string {
 	value, _ := a.env(name)
 	return value
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return slices.Clip(keys)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -178,7 +179,7 @@ func (a *app) bench(s subject) (*cases.Bench, error) {
 	}
 	return &cases.Bench{
 		Name: s.path, Wasm: s.wasm, Limits: limits(file.Limits).Effective(), CacheDir: a.cacheDir(file.CacheDir), Prepared: preparedSchema,
-		Sources: slices.Concat(builtinSources(), sortedKeys(file.Source)),
+		Sources: slices.Concat(builtinSources(), slices.Sorted(maps.Keys(file.Source))),
 	}, nil
 }
 

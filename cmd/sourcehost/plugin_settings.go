@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -30,7 +31,7 @@ func settingLines(schema json.RawMessage) []string {
 		return []string{"a JSON Schema, which --output json shows"}
 	}
 	var lines []string
-	for _, name := range sortedKeys(s.Properties) {
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		lines = append(lines, name+s.Properties[name].summary(slices.Contains(s.Required, name)))
 	}
 	switch {

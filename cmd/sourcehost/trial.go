@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -84,7 +85,7 @@ func (t *trialFlags) warnIdle(cfg host.Config, m *manifest.Manifest) {
 		if slices.ContainsFunc(m.Sources, func(s manifest.Source) bool { return uses(s.Name) }) {
 			continue
 		}
-		all := slices.Concat(sortedKeys(cfg.Serve), sortedKeys(cfg.Prepare))
+		all := slices.Concat(slices.Sorted(maps.Keys(cfg.Serve)), slices.Sorted(maps.Keys(cfg.Prepare)))
 		slices.Sort(all)
 		all = slices.DeleteFunc(slices.Compact(all), func(s string) bool { return !uses(s) })
 		cfg.Logger.Warn("the plugin is not used: it is for other sources than the manifest has; --plugin-for NAME puts it in front of one",

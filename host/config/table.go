@@ -235,10 +235,7 @@ func (t *table) choice(key string, dst *string, words []string) {
 			quoted[i] = quote(w)
 		}
 		text := fmt.Sprintf("%s: expected %s, found %s", key, strings.Join(quoted, " or "), quote(s))
-		if near := nearest.Name(s, words); near != "" {
-			text += fmt.Sprintf("; did you mean %q?", near)
-		}
-		t.fail(key, "%s", text)
+		t.fail(key, "%s%s", text, nearest.Hint(s, words))
 	}
 }
 

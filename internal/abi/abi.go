@@ -7,6 +7,8 @@
 // library, because it is linked into every Go plugin.
 package abi
 
+import "slices"
+
 // Version is the number of this contract. A plugin states it twice: in its
 // plugin manifest ("abi") and by exporting VersionExport.
 const Version = 1
@@ -250,10 +252,12 @@ func (s Status) Kind() Kind {
 	return ErrFailed
 }
 
+// Kinds are all kinds of errors.
+var Kinds = []Kind{ErrFailed, ErrInvalid, ErrNotFound, ErrDenied, ErrTLS, ErrTimeout, ErrMismatch, ErrNetwork, ErrDisk, ErrPlugin, ErrCanceled}
+
 // KnownKind returns k, or ErrFailed when this version does not know it.
 func KnownKind(k Kind) Kind {
-	switch k {
-	case ErrInvalid, ErrNotFound, ErrDenied, ErrTLS, ErrTimeout, ErrMismatch, ErrNetwork, ErrDisk, ErrPlugin, ErrCanceled:
+	if slices.Contains(Kinds, k) {
 		return k
 	}
 	return ErrFailed

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/sourcehost/sourcehost/internal/rawjson"
@@ -16,6 +17,15 @@ type Place struct{ Line, Column int }
 
 // In returns "path:line:column".
 func (p Place) In(path string) string { return fmt.Sprintf("%s:%d:%d", path, p.Line, p.Column) }
+
+// Mistake is one line about a mistake in the JSON text that is in the file at path.
+func Mistake(path string, data []byte, e *rawjson.Error) string {
+	message := e.Msg
+	if e.Pointer != "" {
+		message = strings.TrimPrefix(e.Pointer, "/") + ": " + message
+	}
+	return Of(data, e.Offset).In(path) + ": " + message
+}
 
 // Of is the place of the byte at offset.
 func Of(data []byte, offset int) Place {

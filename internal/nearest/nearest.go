@@ -2,6 +2,7 @@
 package nearest
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -28,6 +29,42 @@ func Name(name string, known []string) string {
 		}
 	}
 	return best
+}
+
+// Hint is what a message about a word that is not known goes on with: which of the known
+// words was probably meant, or nothing.
+func Hint[T, K ~string](word T, known []K) string {
+	words := make([]string, len(known))
+	for i, k := range known {
+		words[i] = string(k)
+	}
+	if near := Name(string(word), words); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
+}
+
+// HintOrList is Hint, and where no word is near, a list of those that there are.
+func HintOrList[T, K ~string](word T, known []K) string {
+	hint := Hint(word, known)
+	switch {
+	case hint != "":
+		return hint
+	case len(known) == 0:
+		return ": there is none"
+	}
+	const most = 20
+	list := ""
+	for i, k := range known[:min(most, len(known))] {
+		if i > 0 {
+			list += ", "
+		}
+		list += string(k)
+	}
+	if more := len(known) - most; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return "; there are " + list
 }
 
 // distance is the optimal string alignment distance: Levenshtein's, with a swap

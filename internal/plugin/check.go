@@ -104,7 +104,7 @@ func (p *problems) checkHooks(m *Manifest) {
 			continue
 		}
 		text := fmt.Sprintf("expected some of %q, found %q", abi.Hooks, shorten(string(h)))
-		p.addIn("hooks", i, "%s%s", text, didYouMean(string(h), abi.Hooks))
+		p.addIn("hooks", i, "%s%s", text, nearest.Hint(h, abi.Hooks))
 	}
 	kinds := []string{ProducesFile, ProducesImage, ProducesCommit, ProducesNone}
 	if !m.Has(abi.FetchOne) {
@@ -117,7 +117,7 @@ func (p *problems) checkHooks(m *Manifest) {
 		return
 	}
 	if !slices.Contains(kinds, m.Produces) {
-		p.add("produces", "expected one of %q because of the hook %s, found %q%s", kinds, abi.FetchOne, shorten(m.Produces), didYouMean(m.Produces, kinds))
+		p.add("produces", "expected one of %q because of the hook %s, found %q%s", kinds, abi.FetchOne, shorten(m.Produces), nearest.Hint(m.Produces, kinds))
 	}
 	switch {
 	case m.Produces == ProducesNone && m.ContentType != "":
@@ -125,18 +125,6 @@ func (p *problems) checkHooks(m *Manifest) {
 	case m.Produces != ProducesNone:
 		p.checkName("content_type", m.ContentType)
 	}
-}
-
-// didYouMean names the known word that was probably meant, if there is one.
-func didYouMean[T ~string](word string, known []T) string {
-	words := make([]string, len(known))
-	for i, k := range known {
-		words[i] = string(k)
-	}
-	if near := nearest.Name(word, words); near != "" {
-		return fmt.Sprintf("; did you mean %q?", near)
-	}
-	return ""
 }
 
 // checkFormats checks the forms of images. The host stores no other parts than

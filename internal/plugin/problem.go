@@ -41,13 +41,7 @@ func (p *Problem) way() []string {
 	if p.Element >= 0 {
 		way = append(way, strconv.Itoa(p.Element))
 	}
-	if p.Pointer != "" {
-		unescape := strings.NewReplacer("~1", "/", "~0", "~")
-		for _, token := range strings.Split(p.Pointer, "/")[1:] {
-			way = append(way, unescape.Replace(token))
-		}
-	}
-	return way
+	return append(way, rawjson.Tokens(p.Pointer)...)
 }
 
 // Locate turns an error of ParseManifest into one that says for each problem where
@@ -57,11 +51,7 @@ func Locate(path string, data []byte, err error) error {
 	root, invalid := jsonplace.Parse(data)
 	var syntax *rawjson.Error
 	if errors.As(invalid, &syntax) {
-		message := syntax.Msg
-		if syntax.Pointer != "" {
-			message = syntax.Pointer + ": " + message
-		}
-		return errors.New(jsonplace.Of(data, syntax.Offset).In(path) + ": " + message)
+		return errors.New(jsonplace.Mistake(path, data, syntax))
 	}
 	var located []string
 	for _, one := range split(err) {

@@ -9,7 +9,7 @@ import (
 func TestLocate(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"syntax":     {"{\n  \"abi\": 1,\n  \"name\" \"x\"\n}", "p.json:3:10: expected ':' after the name of a member, found a string"},
-		"twice":      {"{\"abi\": 1,\n\"abi\": 1}", "p.json:2:1: /abi: the name stands twice in this object"},
+		"twice":      {"{\"abi\": 1,\n\"abi\": 1}", "p.json:2:1: abi: the name stands twice in this object"},
 		"no object":  {"[]", "p.json:1:1: document: expected an object, found an array"},
 		"unknown":    {"{\"abi\": 1,\n \"é\": 1, \"hoks\": []}", "p.json:2:2: \"é\": expected one of abi, capabilities, config, content_type, description, formats, hooks, items_alias, manifest_versions, max_instances, name, prepared, produces, schema, sources, summary, version, found an unknown field\np.json:2:10: \"hoks\": found an unknown field; did you mean \"hooks\"?"},
 		"an element": {"{\"abi\": 1, \"name\": \"x\", \"version\": \"1\",\n \"hooks\": [\"prepare\",\n  \"fliter\"]}", "p.json:3:3: hooks: expected some of [\"setup\" \"filter\" \"prepare\" \"fetch_one\"], found \"fliter\"; did you mean \"filter\"?"},

@@ -41,6 +41,16 @@ func (r *Reader) failAt(pos int, msg string) error {
 	return r.err
 }
 
+// Tokens takes a JSON pointer (RFC 6901) apart: the names and indices that it leads
+// through. The empty pointer has none.
+func Tokens(pointer string) []string {
+	tokens := strings.Split(pointer, "/")[1:]
+	for i, t := range tokens {
+		tokens[i] = strings.ReplaceAll(strings.ReplaceAll(t, "~1", "/"), "~0", "~")
+	}
+	return tokens
+}
+
 // escapePointer escapes a reference token (RFC 6901, section 3).
 func escapePointer(token string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(token, "~", "~0"), "/", "~1")

@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -23,7 +24,7 @@ func (c *Case) check(m *mistakes) {
 
 func (c *Case) checkHook(m *mistakes, h abi.Hook, way ...string) {
 	if !slices.Contains(abi.Hooks, h) {
-		m.add(way, "there is no hook %q%s", h, meant(h, abi.Hooks))
+		m.add(way, "there is no hook %q%s", h, nearest.HintOrList(h, abi.Hooks))
 	}
 }
 
@@ -45,7 +46,7 @@ func (c *Case) checkItems(m *mistakes) {
 	}
 	for i, o := range c.Expect.Items {
 		if !keys[o.Key] {
-			m.add([]string{"expect", "items", strconv.Itoa(i), "key"}, "the case has no item %q%s", o.Key, meant(o.Key, sortedKeys(keys)))
+			m.add([]string{"expect", "items", strconv.Itoa(i), "key"}, "the case has no item %q%s", o.Key, nearest.HintOrList(o.Key, slices.Sorted(maps.Keys(keys))))
 		}
 	}
 }
@@ -91,12 +92,12 @@ func checkStatus(m *mistakes, status string, way []string) {
 	for _, s := range statuses {
 		names = append(names, s.String())
 	}
-	m.add(way, "there is no status %q%s", status, meant(status, names))
+	m.add(way, "there is no status %q%s", status, nearest.HintOrList(status, names))
 }
 
 func (c *Case) checkGrant(m *mistakes) {
 	one := &Case{}
-	for _, name := range sortedKeys(c.Grant) {
+	for _, name := range slices.Sorted(maps.Keys(c.Grant)) {
 		one.Grant = map[string]any{name: c.Grant[name]}
 		if _, err := one.grant(noRequests()); err != nil {
 			m.addName([]string{"grant", name}, "%s", strings.TrimPrefix(err.Error(), "grant/"+name+": "))
@@ -117,7 +118,7 @@ func (c *Case) checkExpect(m *mistakes) {
 	for i, line := range c.Expect.Log {
 		level, _, _ := strings.Cut(line, " ")
 		if !slices.Contains(levels(), level) {
-			m.add([]string{"expect", "log", strconv.Itoa(i)}, "expected a level in front of the line%s", meant(level, levels()))
+			m.add([]string{"expect", "log", strconv.Itoa(i)}, "expected a level in front of the line%s", nearest.HintOrList(level, levels()))
 		}
 	}
 }
@@ -130,16 +131,8 @@ func (c *Case) checkFailure(m *mistakes, f *Failure, way ...string) {
 	if f.Hook != "" {
 		c.checkHook(m, f.Hook, append(slices.Clone(way), "hook")...)
 	}
-	if f.Kind != "" && !slices.Contains(kinds(), f.Kind) {
-		m.add(append(slices.Clone(way), "kind"), "there is no kind of errors %q%s", f.Kind, meant(f.Kind, kinds()))
-	}
-}
-
-// kinds are the kinds of errors that the contract knows.
-func kinds() []abi.Kind {
-	return []abi.Kind{
-		abi.ErrFailed, abi.ErrInvalid, abi.ErrNotFound, abi.ErrDenied, abi.ErrTLS, abi.ErrTimeout, abi.ErrMismatch,
-		abi.ErrNetwork, abi.ErrDisk, abi.ErrPlugin, abi.ErrCanceled,
+	if f.Kind != "" && !slices.Contains(abi.Kinds, f.Kind) {
+		m.add(append(slices.Clone(way), "kind"), "there is no kind of errors %q%s", f.Kind, nearest.HintOrList(f.Kind, abi.Kinds))
 	}
 }
 

@@ -2,7 +2,7 @@ package cases
 
 import (
 	"errors"
-	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -12,6 +12,7 @@ import (
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/nearest"
 	"github.com/sourcehost/sourcehost/internal/plugin"
+	"github.com/sourcehost/sourcehost/internal/rawjson"
 )
 
 // noRequests is a plugin that requests nothing.
@@ -81,7 +82,7 @@ func (f *fitting) source(known []string) {
 	slices.Sort(known)
 	known = slices.Compact(known)
 	if strings.HasPrefix(name, osbuildSources) || nearest.Name(name, known) != "" {
-		f.found.add([]string{"source"}, "there is no source %q%s", name, meant(name, known))
+		f.found.add([]string{"source"}, "there is no source %q%s", name, nearest.HintOrList(name, known))
 	}
 }
 
@@ -91,21 +92,18 @@ func (f *fitting) format() {
 		known = append(known, format.Name)
 	}
 	if f.c.Format != "" && len(known) > 0 && !slices.Contains(known, f.c.Format) {
-		f.found.add([]string{"format"}, "the plugin has no format %q%s", f.c.Format, meant(f.c.Format, known))
+		f.found.add([]string{"format"}, "the plugin has no format %q%s", f.c.Format, nearest.HintOrList(f.c.Format, known))
 	}
 }
 
 // config finds a configuration with which a host would not call the plugin.
 func (f *fitting) config() {
-	for _, p := range host.CheckConfig(f.m, f.c.Config) {
-		way := []string{"config"}
-		if p.Pointer != "" {
-			unescape := strings.NewReplacer("~1", "/", "~0", "~")
-			for _, token := range strings.Split(p.Pointer, "/")[1:] {
-				way = append(way, unescape.Replace(token))
-			}
-		}
-		f.found.add(way, "%s: with this configuration no host calls the plugin", p.Message)
+	problems, err := host.CheckConfig(f.m, f.c.Config)
+	if err != nil {
+		return // building and loading the plugin say so
+	}
+	for _, p := range problems {
+		f.found.add(append([]string{"config"}, rawjson.Tokens(p.Pointer)...), "%s: with this configuration no host calls the plugin", p.Message)
 	}
 }
 
@@ -129,7 +127,7 @@ func (f *fitting) named(capability, name string) bool {
 // grants finds grants without an effect. Those of URLs and paths may be others than
 // what is requested: that is how a case denies something.
 func (f *fitting) grants() {
-	for _, capability := range sortedKeys(f.c.Grant) {
+	for _, capability := range slices.Sorted(maps.Keys(f.c.Grant)) {
 		way := []string{"grant", capability}
 		if _, ok := f.requested(capability); !ok {
 			f.found.addName(way, "the plugin does not request %s, so that the grant has no effect", capability)
@@ -150,24 +148,21 @@ func (f *fitting) grants() {
 // unrequested adds a mistake about a name that the plugin does not request.
 func (f *fitting) unrequested(way []string, name bool, capability, value string) {
 	values, ok := f.requested(capability)
-	what, hint := capability, ""
+	what := capability
 	if ok {
 		what += " " + value
-	}
-	if near := nearest.Name(value, values); near != "" {
-		hint = fmt.Sprintf("; did you mean %q?", near)
 	}
 	add := f.found.add
 	if name {
 		add = f.found.addName
 	}
-	add(way, "the plugin does not request %s, so that this has no effect%s", what, hint)
+	add(way, "the plugin does not request %s, so that this has no effect%s", what, nearest.Hint(value, values))
 }
 
 // answers finds answers to what the plugin does not request, and so is never given.
 func (f *fitting) answers() {
 	h := &f.c.Host
-	for _, name := range sortedKeys(h.Env) {
+	for _, name := range slices.Sorted(maps.Keys(h.Env)) {
 		if !f.named(plugin.CapEnv, name) {
 			f.unrequested([]string{"host", "env", name}, true, plugin.CapEnv, name)
 		}
@@ -182,7 +177,7 @@ func (f *fitting) answers() {
 			f.unrequested([]string{"host", "exec", strconv.Itoa(i), "program"}, false, plugin.CapExec, p.Program)
 		}
 	}
-	for _, name := range sortedKeys(h.Files) {
+	for _, name := range slices.Sorted(maps.Keys(h.Files)) {
 		if !f.sees(name) {
 			f.found.addName([]string{"host", "files", name}, "the plugin requests neither read nor stat of it, so that this has no effect")
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -22,11 +23,7 @@ func Parse(path string, data []byte) (*Case, error) {
 	root, err := jsonplace.Parse(data)
 	var syntax *rawjson.Error
 	if errors.As(err, &syntax) {
-		message := syntax.Msg
-		if syntax.Pointer != "" {
-			message = strings.TrimPrefix(syntax.Pointer, "/") + ": " + message
-		}
-		return nil, errors.New(jsonplace.Of(data, syntax.Offset).In(path) + ": " + message)
+		return nil, errors.New(jsonplace.Mistake(path, data, syntax))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -128,7 +125,7 @@ func (m *mistakes) fields(n *jsonplace.Node, t reflect.Type, way []string) {
 				m.fields(member.Value, field, append(way, member.Name))
 				continue
 			}
-			m.addAt(member.Offset, way, "unknown field %q%s", member.Name, meant(member.Name, sortedKeys(known)))
+			m.addAt(member.Offset, way, "unknown field %q%s", member.Name, nearest.HintOrList(member.Name, slices.Sorted(maps.Keys(known))))
 		}
 	}
 }
@@ -162,32 +159,4 @@ func kindName(kind byte) string {
 	return map[byte]string{
 		'{': "an object", '[': "an array", '"': "a string", '0': "a number", 't': "true", 'f': "false", 'n': "null",
 	}[kind]
-}
-
-// meant says which known word was probably meant, or which there are.
-func meant[T ~string](word T, known []T) string {
-	words := make([]string, len(known))
-	for i, k := range known {
-		words[i] = string(k)
-	}
-	if near := nearest.Name(string(word), words); near != "" {
-		return fmt.Sprintf("; did you mean %q?", near)
-	}
-	if len(words) == 0 {
-		return ": there is none"
-	}
-	const most = 20
-	if len(words) > most {
-		return fmt.Sprintf("; there are %s and %d more", strings.Join(words[:most], ", "), len(words)-most)
-	}
-	return "; there are " + strings.Join(words, ", ")
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -79,14 +79,10 @@ func otherNames() map[string]string {
 
 // meant says which known name was probably meant, or which there are.
 func meant(name string, known []string) string {
-	near := otherNames()[strings.ToLower(name)]
-	if !slices.Contains(known, near) {
-		near = nearest.Name(name, known)
+	if other := otherNames()[strings.ToLower(name)]; slices.Contains(known, other) {
+		return fmt.Sprintf("; did you mean %q?", other)
 	}
-	if near != "" {
-		return fmt.Sprintf("; did you mean %q?", near)
-	}
-	return "; there are " + strings.Join(known, ", ")
+	return nearest.HintOrList(name, known)
 }
 
 // values are what the templates can use.
