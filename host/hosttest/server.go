@@ -125,6 +125,9 @@ func New(opts Options) (*Server, error) {
 	protocols.SetHTTP1(opts.Protocol == HTTPS1)
 	protocols.SetHTTP2(opts.Protocol == HTTPS2)
 	s.http.Protocols = protocols
+	if opts.ClientCA != nil {
+		listener = lingering{listener}
+	}
 	go s.http.ServeTLS(listener, "", "")
 	return s, nil
 }
@@ -135,6 +138,32 @@ func (s *Server) tlsConfig() *tls.Config {
 		conf.ClientAuth, conf.ClientCAs = tls.RequireAndVerifyClientCert, s.opts.ClientCA.Pool
 	}
 	return conf
+}
+
+// lingering has connections closed so that the client reads what was sent last, such as
+// the alert that its certificate is missing: were they closed while the request is there
+// unread, the kernel would reset them.
+type lingering struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (l lingering) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return lingeringConn{conn.(*net.TCPConn)}, nil
+}
+
+type lingeringConn struct{ *net.TCPConn }
+
+// Close implements net.Conn.
+func (c lingeringConn) Close() error {
+	err := errors.Join(c.CloseWrite(), c.SetDeadline(time.Now().Add(patience)))
+	go func() {
+		_, _ = io.Copy(io.Discard, c.TCPConn) // to the client's end, or the deadline
+		c.TCPConn.Close()
+	}()
+	return err
 }
 
 type connKey struct{}
