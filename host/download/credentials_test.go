@@ -223,6 +223,10 @@ func TestRedirectLimits(t *testing.T) {
 		if n := len(e.server.Log()); n != 13 {
 			t.Errorf("%d requests, want 2 more than 11", n)
 		}
+		scheme, _, _ := strings.Cut(e.server.URL(""), ":")
+		e.server.Script("/port", hosttest.Redirect(302, scheme+"://127.0.0.1:99999/f"))
+		info, err, target = e.fetch(e.server.URL("/port"))
+		want{kind: KindInvalid, attempts: 1, text: "127.0.0.1:99999/f, whose port"}.check(t, info, err, target)
 	})
 }
 

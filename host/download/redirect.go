@@ -44,6 +44,8 @@ func (c *chain) mayFollow(to *url.URL, temporary bool) *fault {
 	switch {
 	case to.Scheme != "http" && to.Scheme != "https" || to.Host == "":
 		return deniedFault(fmt.Errorf("the server redirects to %s: only http and https are followed", clean))
+	case !validPort(to.Port()):
+		return invalidFault("the server redirects to %s, whose port is not one of 1 to 65535", clean)
 	case c.url.Scheme == "https" && to.Scheme == "http" && !cfg.AllowDowngrade:
 		flt := &fault{kind: KindDenied, final: true, err: fmt.Errorf("the server redirects from https to %s, which is not encrypted", clean)}
 		flt.hint = "use a mirror that serves https throughout, or set allow_downgrade = true under [download] in the configuration"
