@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/hosttest"
 	"github.com/sourcehost/sourcehost/internal/abi"
 	"github.com/sourcehost/sourcehost/internal/plugin"
 )
@@ -48,6 +49,7 @@ var compileCache = sync.OnceValues(func() (string, error) { return os.MkdirTemp(
 
 func TestMain(m *testing.M) {
 	host.WorkerMain()
+	hosttest.PlainEnvironment()
 	code := m.Run()
 	if dir, err := compileCache(); err == nil {
 		os.RemoveAll(dir)

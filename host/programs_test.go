@@ -61,7 +61,7 @@ func TestRunProducesFile(t *testing.T) {
 	h := calling(t, plugin.ProducesFile, shell, func(c *host.Config) {
 		logTo(log)(c)
 		c.Environ = func(name string) (string, bool) { return "hello", name == "GREETING" || name == "SECRET" }
-	}, runCall(item.Key, "echo done > "+mark,
+	}, runCall(item.Key, "echo done > '"+mark+"'",
 		`test -z "$SECRET" && test "$PWD" = "$1"`, `echo "$GREETING from a program" > output`))
 	wantStates(t, run(t, h, dir, []host.Item{item}), host.Fetched)
 	if names := entries(t, dir); fmt.Sprint(names) != fmt.Sprint([]string{item.Key}) {
@@ -98,7 +98,7 @@ func TestRunFails(t *testing.T) {
 				}
 				c.Secrets = []secret.Spec{{Name: "s", Env: "SECRET", Hosts: []string{"example.org"}}}
 				c.Environ = func(name string) (string, bool) { return "the-value-of-the-secret", name == "SECRET" }
-			}, runCall(item.Key, "echo done > "+mark, c.script))
+			}, runCall(item.Key, "echo done > '"+mark+"'", c.script))
 			res := run(t, h, dir, []host.Item{item})
 			wantError(t, res.Items[0], c.kind, c.parts...)
 			if text := res.Items[0].Err.Error() + res.Items[0].URL; strings.Contains(text, "user:secret") {
@@ -183,7 +183,7 @@ func testProgramsAreChecked(t *testing.T, kind func(host.Plugin, plugin.Manifest
 func TestRunIsCanceled(t *testing.T) {
 	item := host.Item{Key: keyOf("x")}
 	started := filepath.Join(t.TempDir(), "started")
-	h := calling(t, plugin.ProducesFile, shell, nil, runCall(item.Key, "", "touch "+started+"; sleep 600"))
+	h := calling(t, plugin.ProducesFile, shell, nil, runCall(item.Key, "", "touch '"+started+"'; sleep 600"))
 	ctx, cancel := contextUntil(t, started)
 	defer cancel()
 	within(t, patience, func() {
@@ -252,7 +252,7 @@ func TestProgramsGainNoPrivileges(t *testing.T) {
 func TestProgramsWriteWhereTheyMay(t *testing.T) {
 	eachKind(t, nil, func(t *testing.T, kind func(host.Plugin, plugin.Manifest) host.Plugin) {
 		allowed, other := t.TempDir(), t.TempDir()
-		script := "echo x > output; mkdir a; mv output a/o; mv a/o output; echo x > " + allowed + "/file; echo x 2>/dev/null > " + other + "/file && exit 3; test ! -s /dev/null"
+		script := "echo x > output; mkdir a; mv output a/o; mv a/o output; echo x > '" + allowed + "/file'; echo x 2>/dev/null > '" + other + "/file' && exit 3; test ! -s /dev/null"
 		item := host.Item{Key: keyOf("x\n")}
 		request := abi.Run{Key: item.Key, Steps: []abi.Exec{{Program: "sh", Args: []string{"-c", script}}}}
 		h := callingAs(t, kind, plugin.ProducesFile, shell, func(cfg *host.Config) {
@@ -273,7 +273,7 @@ func TestProgramsWriteWhereTheyMay(t *testing.T) {
 func TestRunOutputIsCanceled(t *testing.T) {
 	item := host.Item{Key: keyOf("x")}
 	started := filepath.Join(t.TempDir(), "started")
-	h := calling(t, plugin.ProducesFile, shell, nil, runCall(item.Key, "touch "+started, "truncate -s 4T output"))
+	h := calling(t, plugin.ProducesFile, shell, nil, runCall(item.Key, "touch '"+started+"'", "truncate -s 4T output"))
 	ctx, cancel := contextUntil(t, started)
 	defer cancel()
 	within(t, 10*time.Second, func() {

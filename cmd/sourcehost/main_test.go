@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/sourcehost/sourcehost/host"
+	"github.com/sourcehost/sourcehost/host/hosttest"
 	"github.com/sourcehost/sourcehost/internal/builtin"
 )
 
@@ -31,6 +32,7 @@ func TestMain(m *testing.M) {
 type shared struct{ m *testing.M }
 
 func (s shared) Run() int {
+	hosttest.PlainEnvironment()
 	dir, err := os.MkdirTemp("", "sourcehost-cli-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -99,8 +101,9 @@ func goCache() string {
 	return strings.TrimSpace(string(out))
 }
 
-// fastRetries is a configuration in which failures do not take long.
-var fastRetries = []byte("[download]\nbackoff_base = \"1ms\"\nbackoff_max = \"2ms\"\n")
+// fastRetries is a configuration in which failures do not take long, and in which
+// compiling may, as it does with the race detector on a busy machine.
+var fastRetries = []byte("[download]\nbackoff_base = \"1ms\"\nbackoff_max = \"2ms\"\n[limits]\nload_timeout = \"10m\"\n")
 
 // warm compiles the plugins once, before scripts run side by side.
 func warm(t *testing.T) {

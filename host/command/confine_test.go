@@ -68,21 +68,22 @@ func TestWritesAreConfined(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	env := []string{"ALLOWED=" + allowed, "OTHER=" + other}
 	try := func(script string, writable ...string) error {
-		_, err := Run(t.Context(), Spec{Program: "/bin/sh", Args: []string{"-c", script}, Dir: dir, Writable: append([]string{}, writable...)})
+		_, err := Run(t.Context(), Spec{Program: "/bin/sh", Args: []string{"-c", script}, Dir: dir, Env: env, Writable: append([]string{}, writable...)})
 		return err
 	}
 	for _, script := range []string{
-		"echo x > file && mkdir d && mv file d/ && rm -r d", "echo x > " + allowed + "/file", "mv " + allowed + "/file .", "echo x > /dev/null",
-		"echo x >> " + file, "cat " + kept + " /etc/passwd > copy", "(sh -c 'echo x > deep')",
+		`echo x > file && mkdir d && mv file d/ && rm -r d`, `echo x > "$ALLOWED/file"`, `mv "$ALLOWED/file" .`, `echo x > /dev/null`,
+		`echo x >> "$OTHER/allowed-file"`, `cat "$OTHER/kept" /etc/passwd > copy`, `(sh -c 'echo x > deep')`,
 	} {
 		if err := try(script, allowed, file); err != nil {
 			t.Errorf("%s: %v", script, err)
 		}
 	}
 	for _, script := range []string{
-		"echo x > " + other + "/file", "echo x >> " + kept, "rm " + kept, "mv " + kept + " " + allowed, "mkdir " + other + "/d", "ln -s x " + other + "/l", "(sh -c 'rm " + kept + "')",
-		"mv " + allowed + " " + other, "mkfifo " + other + "/f", "ln " + kept + " here",
+		`echo x > "$OTHER/file"`, `echo x >> "$OTHER/kept"`, `rm "$OTHER/kept"`, `mv "$OTHER/kept" "$ALLOWED"`, `mkdir "$OTHER/d"`, `ln -s x "$OTHER/l"`,
+		`(sh -c 'rm "$OTHER/kept"')`, `mv "$ALLOWED" "$OTHER"`, `mkfifo "$OTHER/f"`, `ln "$OTHER/kept" here`,
 	} {
 		if err := try(script, allowed, file); err == nil {
 			t.Errorf("%s: succeeds", script)

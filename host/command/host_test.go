@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/sourcehost/sourcehost/host/hosttest"
 )
 
 const hostEnv = "SOURCEHOST_COMMAND_TEST_HOST"
@@ -22,6 +24,7 @@ func TestMain(m *testing.M) {
 	if parent := os.Getenv(scratchVariable); parent != "" {
 		holdScratch(parent)
 	}
+	hosttest.PlainEnvironment()
 	os.Exit(m.Run())
 }
 

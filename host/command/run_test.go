@@ -175,7 +175,7 @@ func TestCannotStart(t *testing.T) {
 	}{
 		{Spec{Program: dir + "/missing"}, KindNotFound, "install"},
 		{Spec{Program: "/bin/true", Dir: dir + "/missing"}, KindFailed, "folder to run in"},
-		{Spec{Program: write("lost", "#!"+dir+"/missing\n", 0o755)}, KindFailed, "interpreter"},
+		{Spec{Program: write("lost", "#!/missing/interpreter\n", 0o755)}, KindFailed, "interpreter"},
 		{Spec{Program: write("data", "\x01\x02", 0o755)}, KindFailed, "no program for this machine"},
 		{Spec{Program: write("plain", "#!/bin/sh\n", 0o644)}, KindFailed, "executable"},
 		{Spec{Program: dir}, KindFailed, "executable"},
@@ -337,7 +337,7 @@ func TestForkBomb(t *testing.T) {
 	for _, prefix := range []string{"", "setsid "} {
 		spec := sh(t, "")
 		script := filepath.Join(spec.Dir, "bomb")
-		text := fmt.Sprintf(`[ "$1" = xxxxxxxxx ] || for i in 1 2; do %ssh %s x$1 & done; sleep 30; :`, prefix, script)
+		text := fmt.Sprintf(`[ "$1" = xxxxxxxxx ] || for i in 1 2; do %ssh "$0" x$1 & done; sleep 30; :`, prefix)
 		if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sourcehost/sourcehost/host/guest"
+	"github.com/sourcehost/sourcehost/host/hosttest"
 )
 
 // config is the runtime's configuration in all tests: a guest is compiled once, and
@@ -15,6 +16,7 @@ var config = guest.Config{Limits: guest.Limits{LoadTime: 10 * time.Minute, HookT
 // TestMain makes this test binary, started again, the process of a plugin.
 func TestMain(m *testing.M) {
 	guest.ServeWorker()
+	hosttest.PlainEnvironment()
 	os.Exit(withCache(m))
 }
 

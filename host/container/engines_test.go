@@ -87,6 +87,14 @@ func TestSkopeoArguments(t *testing.T) {
 func TestStorage(t *testing.T) {
 	img := newImage(t, dockerManifest, "x", "amd64", gzipLayer(t, dockerLayer, "l", 100), gzipLayer(t, dockerLayer, "m", 100))
 	dir, storage := t.TempDir(), t.TempDir()
+	if strings.ContainsAny(storage, " :@[]") { // skopeo has no such path in a name
+		under, err := os.MkdirTemp("/var/tmp", "TestStorage")
+		if err != nil {
+			t.Fatal(err)
+		}
+		storage = under
+		t.Cleanup(func() { os.RemoveAll(under) })
+	}
 	t.Cleanup(func() { unix.Unmount(filepath.Join(storage, "overlay"), unix.MNT_DETACH) })
 	img.write(t, dir)
 	if err := trySkopeo(t, "--insecure-policy", "copy", "--quiet", "dir:"+dir, "containers-storage:[overlay@"+storage+"]registry.example/x:latest"); err != nil {

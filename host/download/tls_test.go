@@ -151,6 +151,7 @@ var systemCA *hosttest.CA
 // TestMain replaces the system's authorities through the variables that Go
 // reads them from.
 func TestMain(m *testing.M) {
+	hosttest.PlainEnvironment()
 	dir, err := os.MkdirTemp("", "download-test")
 	if err == nil {
 		systemCA, err = hosttest.NewCA(dir, "system")

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sourcehost/sourcehost/host/hosttest"
 )
 
 var crashPoints = flag.Int("crashpoints", 50, "how often TestCrash kills a process")
@@ -50,6 +52,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	hosttest.PlainEnvironment()
 	os.Exit(m.Run())
 }
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sourcehost/sourcehost/host/hosttest"
 )
 
 // TestMain lets the test binary take the roles of the benchmark's helpers.
@@ -20,6 +22,7 @@ func TestMain(m *testing.M) {
 		fail(role())
 		return
 	}
+	hosttest.PlainEnvironment()
 	os.Exit(m.Run())
 }
 

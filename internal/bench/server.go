@@ -89,13 +89,13 @@ func (s *server) startNginx(w workload) error {
 	}
 	// One worker for each processor, as distributions ship it; files are sent
 	// without a copy. Limits are such that no contender meets them.
-	config := fmt.Sprintf(`daemon off; worker_processes auto; pid %[1]s/pid; error_log %[1]s/error.log warn;
+	config := fmt.Sprintf(`daemon off; worker_processes auto; pid "%[1]s/pid"; error_log "%[1]s/error.log" warn;
 events { worker_connections 4096; }
 http {
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000; open_file_cache max=5000;
-  client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
-  ssl_certificate %[2]s; ssl_certificate_key %[3]s; ssl_session_cache shared:tls:10m;
-  root %[4]s;
+  client_body_temp_path "%[1]s/b"; proxy_temp_path "%[1]s/p"; fastcgi_temp_path "%[1]s/f"; uwsgi_temp_path "%[1]s/u"; scgi_temp_path "%[1]s/s";
+  ssl_certificate "%[2]s"; ssl_certificate_key "%[3]s"; ssl_session_cache shared:tls:10m;
+  root "%[4]s";
   server { listen 127.0.0.1:%[5]d; }
   server { listen 127.0.0.1:%[6]d ssl; }
   server { listen 127.0.0.1:%[7]d ssl http2; }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sourcehost/sourcehost/host/hosttest"
 	"github.com/sourcehost/sourcehost/internal/builtin"
 )
 
@@ -22,6 +23,12 @@ var (
 var built struct{ dir, program, cache string }
 
 func TestMain(m *testing.M) {
+	hosttest.PlainEnvironment()
+	// The configurations of nginx and others and the commands of the documents
+	// have no quotes around the names of folders.
+	if strings.ContainsAny(os.TempDir(), " \t\n'\"\\$&|:;,#*?[]{}") {
+		os.Setenv("TMPDIR", "/tmp")
+	}
 	// The tests wait for processes and timers most of the time: more of them at
 	// once than there are processors take less time. A flag still wins.
 	flag.Set("test.parallel", "6")

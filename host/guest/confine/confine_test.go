@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 // came of it. It is told the folder first.
 func probe(conn *os.File) {
 	var folder, access string
-	if _, err := fmt.Fscanln(conn, &folder, &access); err != nil {
+	if _, err := fmt.Fscanf(conn, "%q %s\n", &folder, &access); err != nil {
 		panic(err)
 	}
 	a := map[string]Access{"none": None, "read": Read, "write": Write}[access]
@@ -109,7 +109,7 @@ func ask(t *testing.T, folder string, a Access) (*Process, map[string]string) {
 		t.Fatal(err)
 	}
 	defer p.Conn.Close()
-	fmt.Fprintln(p.Conn, folder, [...]string{"none", "read", "write"}[a])
+	fmt.Fprintf(p.Conn, "%q %s\n", folder, [...]string{"none", "read", "write"}[a])
 	_ = p.Conn.SetReadDeadline(time.Now().Add(time.Minute))
 	text, err := io.ReadAll(p.Conn)
 	if err != nil && !errors.Is(err, unix.ECONNRESET) {

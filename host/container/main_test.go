@@ -1,0 +1,13 @@
+package container_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/sourcehost/sourcehost/host/hosttest"
+)
+
+func TestMain(m *testing.M) {
+	hosttest.PlainEnvironment()
+	os.Exit(m.Run())
+}
