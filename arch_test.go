@@ -76,7 +76,7 @@ var rules = []rule{
 	},
 	{
 		packages: []string{"host/artifact", "host/download", "host/container", "host/command", "host/secret"},
-		only:     []string{"internal/special", "internal/regular", "internal/thread"}, never: []string{"github.com/tetratelabs/wazero/..."},
+		only:     []string{"internal/landlock", "internal/regular", "internal/special", "internal/thread"}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "a capability knows neither plugins nor other capabilities; the host wires it through interfaces",
 	},
 	{
@@ -110,7 +110,7 @@ var rules = []rule{
 		reason: "the kit tests guests against the runtime and the contract, without a host behind them",
 	},
 	{
-		packages: []string{"host/guest/confine"}, only: []string{"internal/thread"}, never: []string{"github.com/tetratelabs/wazero/..."},
+		packages: []string{"host/guest/confine"}, only: []string{"internal/landlock", "internal/thread"}, never: []string{"github.com/tetratelabs/wazero/..."},
 		reason: "how a process is confined does not depend on what runs in it",
 	},
 	{

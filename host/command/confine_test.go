@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sourcehost/sourcehost/internal/landlock"
 )
 
 // A program gains no privileges where that is asked for, and this process is as before.
@@ -89,6 +91,14 @@ func TestWritesAreConfined(t *testing.T) {
 			t.Errorf("%s: succeeds", script)
 		}
 	}
+	if version, err := landlock.Version(); err == nil && version >= 3 { // by the path, and not by writing
+		for name, may := range map[string]bool{"allowed-file": true, "kept": false} {
+			err := try(`perl -e 'exit !truncate $ENV{OTHER} . "/`+name+`", 0'`, allowed, file)
+			if (err == nil) != may {
+				t.Errorf("truncating %s: %v", name, err)
+			}
+		}
+	}
 	if data, err := os.ReadFile(kept); string(data) != "kept" || err != nil {
 		t.Errorf("the file has %q, %v", data, err)
 	}
@@ -106,8 +116,8 @@ func TestWritesAreConfined(t *testing.T) {
 // needLandlocked skips a test where the kernel cannot confine.
 func needLandlocked(t *testing.T) {
 	t.Helper()
-	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno == 0 && version >= needLandlock {
+	version, err := landlock.Version()
+	if err == nil && version >= needLandlock {
 		return
 	}
 	const text = "the kernel has no Landlock of version 2 (Linux 5.19)"

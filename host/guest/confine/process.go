@@ -101,16 +101,16 @@ func socketPair() (ours, theirs *os.File, err error) {
 // launch confines the thread and starts the process from it.
 func (p *Process) launch(spec Spec, child *os.File) error {
 	attr := &os.ProcAttr{Dir: "/", Env: []string{}, Files: onlyFile(child)}
-	rules, landlock := newRules(spec)
+	rules, failed := newRules(spec)
 	defer rules.close()
 	err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 	p.Measures = append(p.Measures,
 		Measure{Name: "process", Applied: true, Detail: "session, group and empty environment of its own; ends with this program"},
 		applied("no_new_privs", "", err))
-	if landlock == nil {
-		landlock = rules.restrict()
+	if failed == nil {
+		failed = rules.Restrict()
 	}
-	p.Measures = append(p.Measures, applied("landlock", rules.detail(), landlock))
+	p.Measures = append(p.Measures, applied("landlock", rules.detail(), failed))
 	const namespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNET
 	if err := p.exec(spec, attr, namespaces); err == nil {
 		p.Users = true
