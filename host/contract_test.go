@@ -334,17 +334,8 @@ func TestDownloadAddresses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := scripted(t, source(), "{}")
 			p.Builtin, p.Grant.Download = false, c.grant
-			dir := t.TempDir()
 			h := newHost(t, func(cfg *host.Config) { cfg.Download.Resolver = resolver }, p)
-			res := run(t, h, dir, []host.Item{{Key: item.Key, Desc: []byte(quoted(c.url))}})
-			if c.want == "" {
-				wantStates(t, res, host.Fetched)
-				return
-			}
-			wantError(t, res.Items[0], "denied", c.want)
-			if names := entries(t, dir); len(names) != 0 {
-				t.Errorf("the store holds %v", names)
-			}
+			fetchedUnlessDenied(t, h, host.Item{Key: item.Key, Desc: []byte(quoted(c.url))}, c.want)
 		})
 	}
 }
@@ -384,5 +375,21 @@ func TestDenialsAreLoggedOnce(t *testing.T) {
 	run(t, h, t.TempDir(), srv.many(3))
 	if n := strings.Count(log.String(), "denied to a plugin"); n != 1 {
 		t.Errorf("the same denial was logged %d times, want once", n)
+	}
+}
+
+// fetchedUnlessDenied fetches an item. It must be stored, or be denied with the text
+// denial, unless that is empty, and leave nothing behind.
+func fetchedUnlessDenied(t *testing.T, h *host.Host, item host.Item, denial string) {
+	t.Helper()
+	dir := t.TempDir()
+	res := run(t, h, dir, []host.Item{item})
+	if denial == "" {
+		wantStates(t, res, host.Fetched)
+		return
+	}
+	wantError(t, res.Items[0], "denied", denial)
+	if names := entries(t, dir); len(names) != 0 {
+		t.Errorf("the store holds %v", names)
 	}
 }

@@ -77,16 +77,7 @@ func TestImageAddresses(t *testing.T) {
 			h := callingAs(t, kind, plugin.ProducesFile, caps, func(cfg *host.Config) {
 				cfg.Container.Policy, cfg.Container.Engine = container.AcceptAnything, container.Embedded
 			}, abi.OpCopyImage+" "+string(request.Append(nil)))
-			dir := t.TempDir()
-			res := run(t, h, dir, []host.Item{item})
-			if c.want == "" {
-				wantStates(t, res, host.Fetched)
-				return
-			}
-			wantError(t, res.Items[0], "denied", c.want)
-			if names := entries(t, dir); len(names) != 0 {
-				t.Errorf("the store holds %v", names)
-			}
+			fetchedUnlessDenied(t, h, item, c.want)
 		})
 	}
 }

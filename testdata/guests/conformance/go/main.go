@@ -109,11 +109,7 @@ func prepare(ctx *sdk.Context, it *sdk.Item) error {
 		count++
 		return answer(it, "count", strconv.Itoa(count))
 	case "large":
-		size, err := it.Desc().Field("size")
-		if err != nil {
-			return err
-		}
-		n, err := sdk.Value(size).Reader().Int64()
+		n, err := sizeOf(it)
 		if err != nil {
 			return err
 		}

@@ -128,11 +128,7 @@ func probe(ctx *sdk.Context, it *sdk.Item) error {
 }
 
 func random(it *sdk.Item) error {
-	size, err := it.Desc().Field("size")
-	if err != nil {
-		return err
-	}
-	n, err := sdk.Value(size).Reader().Int64()
+	n, err := sizeOf(it)
 	if err != nil {
 		return err
 	}
@@ -261,4 +257,13 @@ func copyImage(ctx *sdk.Context, it *sdk.Item) error {
 		}
 	}
 	return ctx.CopyImage(&i)
+}
+
+// sizeOf is the member "size" of an item's description.
+func sizeOf(it *sdk.Item) (int64, error) {
+	size, err := it.Desc().Field("size")
+	if err != nil {
+		return 0, err
+	}
+	return sdk.Value(size).Reader().Int64()
 }
