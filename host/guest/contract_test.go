@@ -43,15 +43,20 @@ func TestFromTheContract(t *testing.T) {
 	gives(abi.Prepare, page(`{"url":"http://a.example/"}`, url, ` [ "http://" , {"}":1} ] `, `"ftp://b"`, `null`, `"https://c"`, `12`),
 		`{"items":[{"key":"k1","desc":"https://a.example/\"x\\"},{"key":"k3","error":{"kind":"denied","message":"ftp is not allowed"}}]}`)
 
+	// As a later host, or the manifest of a user, may write it.
+	gives(abi.Prepare, ` { "later" : [ { } , null ] , "items" : [ { "more" : 1 , "desc" : "http:\/\u002fd" , "key" : "\u006b" } ] } `,
+		`{"items":[{"key":"k","desc":"https:\/\u002fd"}]}`)
+
 	status, result = abi.OK, `{"value":"1","set":true}`
 	gives(abi.Filter, page(url, `{}`), `{"items":[{"key":"k0","skip":"OFFLINE is set"},{"key":"k1","skip":"OFFLINE is set"}]}`)
 	status, result = abi.OK, `{"set":false}`
 	gives(abi.Filter, page(url), "")
 	status, result = abi.Denied, `{"kind":"denied","message":"no"}`
 	gives(abi.Filter, page(url), "")
-	gives(abi.FetchOne, page(url, `{}`), `{"items":[{"key":"k0","error":{"kind":"denied","message":"no"}}]}`)
+	gives(abi.FetchOne, page(url, `{}`), `{"items":[{"key":"k0","error":{"kind":"denied","message":"no"}},
+		{"key":"k1","error":{"kind":"invalid","message":"the description of the item is not a string"}}]}`)
 	status, result = abi.Failed, ""
-	gives(abi.FetchOne, page(url), `{"items":[{"key":"k0","error":{"kind":"failed","message":"the host refused the download"}}]}`)
+	gives(abi.FetchOne, page(url), `{"items":[{"key":"k0","error":{"kind":"failed","message":"the host refused the download without saying why"}}]}`)
 	status = abi.OK
 	long := `"` + strings.Repeat("x", 200_000) + `"`
 	gives(abi.FetchOne, page(long), "")
